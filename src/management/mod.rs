@@ -24,7 +24,7 @@ pub(crate) use factory::{
     ActivityRun, AssignedIdentities, AuthKeys, Child, ChildId, ChildKind, ConnectedNodes, Connection, ConnectionChange,
     ConnectionInfo, ConnectionState, ConnectionStatus, Definition, DescribedFactory, FACTORY_TYPE, Factory,
     FactoryChange, FactoryDefinition, FactoryHost, FactoryId, FactoryWrite, Filter, Holder, IdentityDefinition,
-    Invoker, KeyName, KeySettings, KnownNode, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint,
+    Invoker, KeyName, KeySettings, KnownNode, Link, MAX_ENDPOINTS, MAX_JOBS, MAX_NODES, ManagedEndpoint,
     ManagedEndpointDefinition, NODE_DOMAIN, NetworkId, NewIdentity, NewNode, NewRuntime, NodeRoute, NodeStatus,
     Operand, Outside, PlacedEndpoint, Run, RunQuery, Runs, RuntimeChange, RuntimeKind, RuntimeRefusal, RuntimeStatus,
     Waiting,

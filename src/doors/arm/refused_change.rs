@@ -146,6 +146,7 @@ fn not_encrypted(id: &ChildId, mut properties: Value, (runtime, why): (&str, &Ru
     let why = match why {
         RuntimeRefusal::NoAnswer => "the node did not answer in time",
         RuntimeRefusal::TaskFailed(why) => why.as_str(),
+        RuntimeRefusal::SharedAccess(_) => "Access denied. Unable to access shared integration runtime",
         _ => "No online instance",
     };
     format!(

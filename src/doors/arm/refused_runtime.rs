@@ -1,5 +1,7 @@
 //! The errors about integration runtimes. The texts are ours, where nothing else is said.
 
+use hyper::StatusCode;
+
 use super::refusal::{bad_request, internal, invalid_content, not_found};
 use crate::http::error::ApiError;
 use crate::management::{MAX_JOBS, RuntimeRefusal};
@@ -12,9 +14,43 @@ pub(super) fn of(refusal: RuntimeRefusal) -> ApiError {
         }
         RuntimeRefusal::FixedType => "The type of an integration runtime cannot change.".to_owned(),
         RuntimeRefusal::NoText(member) => return invalid_content(&format!("properties.{member} is no text")),
-        RuntimeRefusal::LinkedInfo => {
-            "Keyhaven shares no integration runtimes between factories yet: leave typeProperties.linkedInfo out."
-                .to_owned()
+        RuntimeRefusal::KeyAuthorization => {
+            "Keyhaven shares integration runtimes by roles alone: the authorizationType of linkedInfo is 'RBAC', not 'Key'.".to_owned()
+        }
+        RuntimeRefusal::LinkedInfo(member) => {
+            return invalid_content(&format!("properties.typeProperties.linkedInfo.{member} is missing or no such thing"));
+        }
+        // MicrosoftDocs/azure-docs issue 55466; hashicorp/terraform-provider-azurerm issue 14036.
+        RuntimeRefusal::SharedAccess(name) => {
+            let text = format!(
+                "Access denied. Unable to access shared integration runtime '{name}'. Please check whether this resource has been \
+                 granted permission by the shared integration runtime"
+            );
+            return ApiError::new(StatusCode::UNAUTHORIZED, "UnauthorizedIntegrationRuntimeAccess", text);
+        }
+        RuntimeRefusal::NoLinkingIdentity { runtime, factory } => {
+            let text = format!(
+                "Managed identity is required when creating linked integration runtime '{runtime}' under '{factory}'. Please specify a \
+                 managed identity via credential object."
+            );
+            return bad_request("ManagedIdentityRequiredToCreateLinkedIntegrationRuntime", text);
+        }
+        // The code: Azure/azure-cli-extensions issue 5129, where the text is empty.
+        RuntimeRefusal::NoRegisteredNode(name) => {
+            let text = format!("The integration runtime '{name}' cannot be shared before a node of it is registered.");
+            return bad_request("UnsupportedVersionForSharableIR", text);
+        }
+        RuntimeRefusal::NotShareable(name) => {
+            format!("The integration runtime '{name}' cannot be shared: it is not self-hosted, or is linked itself.")
+        }
+        RuntimeRefusal::HasNodes(name) => {
+            format!("The integration runtime '{name}' has nodes or links of its own: remove them before it is linked.")
+        }
+        RuntimeRefusal::TooManyLinks(most) => {
+            format!("The integration runtime is shared with {most} others already, which is the most.")
+        }
+        RuntimeRefusal::Linked { name, runtime } => {
+            format!("The integration runtime '{name}' is linked: its nodes and authentication keys are those of '{runtime}'.")
         }
         RuntimeRefusal::NotSelfHosted(name) => {
             format!("The integration runtime '{name}' is not self-hosted: it has no nodes and no authentication keys.")

@@ -61,7 +61,7 @@ impl Management {
             if let Some(revision) = given.system_keys() {
                 batch = batch.expect(id.factory().system_keys_key(), revision);
             }
-            let batch = batch.and(self.with_runtime(id, (revision == 0, &child.properties), write)?);
+            let batch = batch.and(self.with_runtime(&view, (id, &child.properties), (write, opened)).await?);
             let record = ChildRecord::sealing(id, &child, opened)?;
             let batch = batch.expect(id.key(), revision).put(id.key(), encode(&record)?);
             Ok(Change { batch, answer: child })

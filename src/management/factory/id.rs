@@ -168,6 +168,15 @@ impl ChildId {
         valid.then(|| Self { factory, kind, name: name.to_owned() }).ok_or(InvalidName)
     }
 
+    /// The integration runtime with the resource id `text`, whatever the case of its segments.
+    pub(super) fn runtime_of_text(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let ["", _, subscription, _, group, _, _, _, factory, _, name] = parts[..] else { return None };
+        let factory = FactoryId::parse(GroupId::parse(subscription.parse().ok()?, group).ok()?, factory).ok()?;
+        let id = Self::parse(factory, ChildKind::IntegrationRuntime, name).ok()?;
+        id.to_string().eq_ignore_ascii_case(text).then_some(id)
+    }
+
     /// The factory.
     pub(crate) fn factory(&self) -> &FactoryId {
         &self.factory

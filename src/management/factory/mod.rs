@@ -49,7 +49,7 @@ pub(crate) use runs::{
     ActivityRun, Filter, Holder, Invoker, NodeRoute, Operand, Outside, Run, RunQuery, Runs, Waiting,
 };
 pub(crate) use runtime::{
-    AuthKeys, ConnectedNodes, ConnectionInfo, FactoryHost, KeyName, KnownNode, MAX_JOBS, MAX_NODES, NODE_DOMAIN,
+    AuthKeys, ConnectedNodes, ConnectionInfo, FactoryHost, KeyName, KnownNode, Link, MAX_JOBS, MAX_NODES, NODE_DOMAIN,
     NewNode, NewRuntime, NodeStatus, RuntimeChange, RuntimeKind, RuntimeRefusal, RuntimeStatus, check_runtimes,
 };
 pub(crate) use system_key::check_system_keys;
@@ -275,6 +275,7 @@ impl Management {
         let batch = batch.and(expecting(view, id.contents_stamp()).await?);
         let batch = batch.delete(id.key()).delete(id.name_key()).delete(id.contents_stamp());
         let batch = batch.and(expecting(view, id.system_keys_key()).await?).delete(id.system_keys_key());
+        let batch = batch.and(self.unlinking(view, (id, None), None).await?);
         let identity = match factory.identity.and_then(|identity| identity.system) {
             Some(own) => identity::removing(&self.directory, view, own).await?,
             None => Batch::default(),

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::child::Child;
 use super::{Factory, Management};
-use crate::access::Identity;
 use crate::access::roles::{Action, Attempt, RoleDecision};
 use crate::clock::Timestamp;
 use crate::management::refusal::Refusal;
@@ -43,13 +42,7 @@ impl Management {
 
     async fn may_read(&self, factory: &Factory, vault: &Vault, now: Timestamp) -> Result<bool, Refusal> {
         let Some(own) = factory.own_identity() else { return Ok(false) };
-        let record = self.directory.identity(own).await?;
-        let who = Identity {
-            tenant: self.directory.tenant_id(),
-            object_id: own,
-            app_id: record.as_ref().map(|one| one.client_id).unwrap_or_default(),
-            groups: record.map(|one| one.groups.clone()).unwrap_or_default(),
-        };
+        let who = self.identity_of(own).await?;
         if !vault.role_based {
             let grants =
                 |one: &crate::access::AccessPolicy| one.applies_to(&who) && one.permissions.grants("secrets", "get");

@@ -16,6 +16,7 @@ mod rights;
 mod runs;
 mod runtimes;
 mod shared_credentials;
+mod shared_runtimes;
 
 use crate::world::{Answer, World};
 use serde_json::json;

@@ -124,8 +124,7 @@ async fn what_no_runtime_can_be_is_refused_and_changes_nothing() {
     assert_eq!(ask(&client, "PUT F/acme/integrationRuntimes/azure", managed.clone()).await.status, 200);
     let before = ask(&client, "GET F/acme/integrationRuntimes", Value::Null).await.json();
     let own = "F/acme/integrationRuntimes/own";
-    let linked =
-        json!({"properties": {"type": "SelfHosted", "typeProperties": {"linkedInfo": {"authorizationType": "Key"}}}});
+    let linked = |info: Value| json!({"properties": {"type": "SelfHosted", "typeProperties": {"linkedInfo": info}}});
     for (line, body, expected) in [
         (format!("PUT {own}"), managed, "400 BadRequest The type of an integration runtime cannot change."),
         (format!("PUT {own}"), json!({"properties": {}}), "400 BadRequest The document creation or update failed"),
@@ -139,7 +138,16 @@ async fn what_no_runtime_can_be_is_refused_and_changes_nothing() {
             json!({"properties": {"type": "SelfHosted", "description": 1}}),
             "400 InvalidRequestContent ",
         ),
-        (format!("PUT {own}"), linked, "400 BadRequest Keyhaven shares no integration runtimes between factories yet"),
+        (
+            format!("PUT {own}"),
+            linked(json!({"authorizationType": "Key", "key": {"type": "SecureString", "value": "k"}})),
+            "400 BadRequest Keyhaven shares integration runtimes by roles alone",
+        ),
+        (
+            format!("PUT {own}"),
+            linked(json!({"authorizationType": "RBAC", "resourceId": "own"})),
+            "400 InvalidRequestContent ",
+        ),
         (
             "PUT F/acme/integrationRuntimes/a_b".to_owned(),
             self_hosted(),

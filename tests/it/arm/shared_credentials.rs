@@ -17,7 +17,7 @@ use crate::world::{Answer, World};
 const RUNTIME: &str = "F/acme/integrationRuntimes/own";
 
 /// A node that runs in this process, with its home in `dir`.
-async fn running(world: &World, dir: &Path, (name, key): (&str, &str)) -> RunningNode {
+pub(super) async fn running(world: &World, dir: &Path, (name, key): (&str, &str)) -> RunningNode {
     let server = format!("https://localhost:{}", world.port());
     let ca = std::fs::read_to_string(&world.server.ready.ca).unwrap();
     let home = dir.join(name);
@@ -26,7 +26,7 @@ async fn running(world: &World, dir: &Path, (name, key): (&str, &str)) -> Runnin
 }
 
 /// Waits until `node` keeps the credentials `wanted`.
-async fn has(node: &RunningNode, wanted: &BTreeMap<String, String>) {
+pub(super) async fn has(node: &RunningNode, wanted: &BTreeMap<String, String>) {
     for _ in 0..200 {
         if node.credentials().unwrap() == *wanted {
             return;
@@ -36,7 +36,7 @@ async fn has(node: &RunningNode, wanted: &BTreeMap<String, String>) {
     panic!("{:?} are not {wanted:?}", node.credentials());
 }
 
-async fn until_online(client: &Client<'_>, count: usize) {
+pub(super) async fn until_online(client: &Client<'_>, count: usize) {
     for _ in 0..200 {
         let shown = status(client).await;
         let nodes = shown["typeProperties"]["nodes"].as_array().unwrap().clone();

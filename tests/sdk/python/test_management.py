@@ -2,16 +2,18 @@
 
 import base64
 import json
+import subprocess
+import time
 
 import pytest
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.keyvault.keys import KeyClient
 from azure.mgmt.datafactory import DataFactoryManagementClient, models
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from admin import Admin
-from server import CONFIG, TENANT
+from server import CONFIG, TENANT, binary, environment
 
 SUBSCRIPTION = "6b9e7c1a-0000-4000-8000-000000000002"
 DEFAULT_GROUP = "keyhaven"
@@ -192,6 +194,63 @@ def test_a_runtime_has_a_status_and_auth_keys(factories, group, factory):
     runtimes.delete(*place)
     with pytest.raises(ResourceNotFoundError):
         runtimes.get(*place)
+
+
+@pytest.fixture
+def node(server, factories, group, factory, tmp_path):
+    """A runtime of the factory with a node that is online; the node is a program of its own."""
+    runtimes, place = factories.integration_runtimes, (group, factory.name, "own-runtime")
+    runtimes.create_or_update(*place, {"properties": {"type": "SelfHosted"}})
+    key = tmp_path / "key.txt"
+    key.write_text(runtimes.list_auth_keys(*place).auth_key1)
+    port = server.ready["listen"].rsplit(":", 1)[1]
+    command = [binary(), "node", "--home", tmp_path / "node", "--auth-key-file", key, "--server", f"https://localhost:{port}"]
+    command += ["--name", "py-node", "--remote-access", "on", "--listen", "127.0.0.1:0"]
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(command, env=environment() | {"SSL_CERT_FILE": server.ready["ca"]}, stderr=log)
+    try:
+        for _ in range(200):
+            if runtimes.get_status(*place).properties.state == "Online":
+                break
+            time.sleep(0.1)
+        yield place
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_runtime_with_a_node_is_shared_with_another_factory(server, factories, group, factory, node):
+    runtimes, admin = factories.integration_runtimes, Admin(server)
+    status = runtimes.get_status(*node).properties
+    assert (status.state, status.nodes[0].node_name, status.nodes[0].is_active_dispatcher) == ("Online", "py-node", True)
+    runtimes.sync_credentials(*node)
+    assert runtimes.get_connection_info(*node).host_service_uri.startswith("https://127.0.0.1:")
+
+    body = {"location": "westus", "identity": {"type": "SystemAssigned"}}
+    other = factories.factories.create_or_update(group, "py-other", body)
+    shared = runtimes.get(*node).id
+    linked = (group, other.name, "linked")
+    info = {"authorizationType": "RBAC", "resourceId": shared}
+    definition = {"properties": {"type": "SelfHosted", "typeProperties": {"linkedInfo": info}}}
+    with pytest.raises(ClientAuthenticationError, match="Unable to access shared integration runtime 'own-runtime'") as denied:
+        runtimes.create_or_update(*linked, definition)
+    assert denied.value.error.code == "UnauthorizedIntegrationRuntimeAccess"
+    assignment = "role-assignments/6b9e7c1a-0000-4000-8000-0000000000f2"
+    admin.ask("PUT", assignment, {"objectId": other.identity.principal_id, "role": "Contributor", "scope": shared})
+    made = runtimes.create_or_update(*linked, definition)
+    assert made.properties.linked_info.resource_id == shared
+    seen = runtimes.get_status(*linked)
+    assert (seen.name, seen.properties.data_factory_name, seen.properties.state) == ("own-runtime", factory.name, "Online")
+    links = runtimes.get_status(*node).properties.links
+    assert [(one.data_factory_name, one.name, one.data_factory_location) for one in links] == [("py-other", "linked", "westus")]
+    runtimes.remove_links(*node, {"factoryName": "py-other"})
+    assert runtimes.get_status(*linked).properties.state == "AccessDenied"
+    entry = {"name": "linked", "subscriptionId": SUBSCRIPTION, "dataFactoryName": "py-other", "dataFactoryLocation": "westus"}
+    assert runtimes.create_linked_integration_runtime(*node, entry).properties.links[0].name == "linked"
+    assert runtimes.get_status(*linked).properties.state == "Online"
+    admin.ask("DELETE", assignment)
+    assert runtimes.get_status(*linked).properties.state == "AccessDenied"
+    factories.factories.delete(group, other.name)
 
 
 @pytest.fixture

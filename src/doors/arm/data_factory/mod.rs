@@ -12,6 +12,7 @@ mod run_bodies;
 mod runs;
 mod runtime_bodies;
 mod runtimes;
+mod sharing;
 
 use super::endpoint::{Endpoint, Handler};
 use super::provider::{OtherVersions, ProvidedType, Provider};
@@ -73,6 +74,7 @@ pub(super) fn routes() -> Vec<(&'static Operation, Endpoint)> {
     let others = [
         (&INTEGRATION_RUNTIMES, runtimes::routes()),
         (&INTEGRATION_RUNTIMES, nodes::routes()),
+        (&INTEGRATION_RUNTIMES, sharing::routes()),
         (&PIPELINES, runs::routes()),
         (&CONNECTIONS, networks::connection_routes()),
         (&LINK_RESOURCES, networks::link_routes()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::node_body::{Capabilities, NodeBody, NodeLoad};
-use crate::management::{AuthKeys, ConnectionInfo, RuntimeStatus};
+use crate::management::{AuthKeys, ConnectionInfo, Link, RuntimeStatus};
 
 /// What changes of a runtime's settings.
 #[derive(Deserialize)]
@@ -99,12 +99,35 @@ struct SelfHosted {
     #[serde(skip_serializing_if = "Option::is_none")]
     update_delay_offset: Option<String>,
     service_urls: [String; 1],
-    links: [(); 0],
+    links: Vec<LinkBody>,
     version_status: &'static str,
     capabilities: Value,
     latest_version: &'static str,
     state: &'static str,
     create_time: String,
+}
+
+/// A runtime of another factory's that is linked to this one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LinkBody {
+    name: String,
+    subscription_id: Uuid,
+    data_factory_name: String,
+    data_factory_location: String,
+    create_time: String,
+}
+
+impl LinkBody {
+    fn of(link: &Link) -> Self {
+        Self {
+            name: link.name.clone(),
+            subscription_id: link.subscription,
+            data_factory_name: link.factory.clone(),
+            data_factory_location: link.location.clone(),
+            create_time: link.created.to_string(),
+        }
+    }
 }
 
 /// What the service's own runtime shows: nothing while it has no machines of its own.
@@ -123,7 +146,7 @@ impl StatusBody {
                 nodes: nodes(status),
                 update_delay_offset: runtime.update_delay.clone(),
                 service_urls: [status.endpoint.clone()],
-                links: [],
+                links: runtime.links.iter().map(LinkBody::of).collect(),
                 version_status: if status.nodes.is_empty() { "None" } else { "UpToDate" },
                 capabilities: status.dispatcher().map_or_else(|| json!({}), |node| json!(Capabilities::of(node))),
                 latest_version: env!("CARGO_PKG_VERSION"),

@@ -68,7 +68,7 @@ impl Runs {
         self.0.outside.as_ref()
     }
 
-    fn clock(&self) -> &Arc<dyn Clock> {
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }
 

@@ -31,9 +31,9 @@ impl Management {
     /// # Errors
     /// When no node is connected, or remote access is off.
     pub(crate) async fn connection_info(&self, id: &ChildId, now: Timestamp) -> Result<ConnectionInfo, Refusal> {
+        let id = &self.serving_runtime(id).await?;
         let view = self.records.view().await?;
-        self.self_hosted(&view, id).await?;
-        let status = self.runtime_status(id, now).await?;
+        let status = self.serving_status(id, now).await?;
         let node = destination(&status).map_err(Refusal::Runtime)?.node.clone();
         let (secrets, _) = self.runtime_secrets(&view, id).await?;
         let claims = ServiceToken { node: node.id, expires: now.plus_seconds(TOKEN_SECONDS).unix(), reader: None };
@@ -62,7 +62,7 @@ impl Management {
         (credential, value): (&str, Zeroizing<String>),
         (task, now): (Uuid, Timestamp),
     ) -> Result<(), Refusal> {
-        let status = self.runtime_status(id, now).await?;
+        let status = self.serving_status(&self.serving_runtime(id).await?, now).await?;
         let node = status.online_dispatcher().map_err(Refusal::Runtime)?.node.id;
         let kind = TaskKind::Encrypt { credential: credential.to_owned(), value };
         self.connected.run(node, Task { id: task, kind }).await.map_err(Refusal::Runtime)?;

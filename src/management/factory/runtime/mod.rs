@@ -7,6 +7,8 @@ pub(super) mod definition;
 mod holdings;
 mod host;
 mod jobs;
+mod link;
+mod links;
 mod node;
 mod nodes;
 mod record;
@@ -21,6 +23,7 @@ use zeroize::Zeroizing;
 use super::child::{Child, Definition};
 use super::id::ChildId;
 use super::kind::ChildKind;
+use super::opened::Opened;
 use super::{FactoryWrite, Management};
 use crate::clock::Timestamp;
 use crate::management::Guard;
@@ -31,13 +34,13 @@ use crate::store::{Batch, EntryKey, Revision};
 pub(crate) use connected::ConnectedNodes;
 pub(crate) use connection::ConnectionInfo;
 pub(crate) use definition::RuntimeKind;
-use definition::kind_of;
+use definition::{kind_of, linked};
 pub(crate) use host::{FactoryHost, NODE_DOMAIN};
 pub(crate) use jobs::JobSlot;
 pub(crate) use node::{MAX_JOBS, MAX_NODES, NewNode, Node};
 pub(crate) use nodes::KnownNode;
 use record::Runtime;
-pub(crate) use record::RuntimeChange;
+pub(crate) use record::{Link, RuntimeChange};
 pub(crate) use refusal::RuntimeRefusal;
 pub(crate) use secrets::{AuthKeys, KeyName};
 use secrets::{KeyLabel, RuntimeSecrets, SECRET_BYTES, SECRETS};
@@ -59,18 +62,41 @@ impl std::fmt::Debug for NewRuntime {
 }
 
 impl Management {
-    /// What a runtime does at `now`, on the system clock.
+    /// What a runtime does at `now`, on the system clock. A linked one does what the shared one does, whose name and factory are shown, as at the
+    /// service.
     ///
     /// # Errors
     /// When there is no such factory or runtime.
     pub(crate) async fn runtime_status(&self, id: &ChildId, now: Timestamp) -> Result<RuntimeStatus, Refusal> {
         let child = self.child(id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))?;
         let factory = self.factory(id.factory()).await?;
-        let view = self.records.view().await?;
-        let own = self.recorded_runtime(&view, id).await?.map(|(runtime, _)| runtime);
         let (kind, endpoint) = (kind_of(&child.properties), factory.endpoint());
-        let nodes: Vec<_> = own.iter().flat_map(|own| &own.nodes).map(|node| self.node_status(node, now)).collect();
-        let mut status = RuntimeStatus::of((child.name, factory.name), (kind, endpoint), own, nodes);
+        let of_kind = |kind, own| RuntimeStatus::of((child.name.clone(), factory.name), (kind, endpoint), own, vec![]);
+        if kind == RuntimeKind::Managed {
+            return Ok(of_kind(kind, None));
+        }
+        match self.serving_runtime(id).await {
+            Ok(serving) => {
+                let mut status = self.serving_status(&serving, now).await?;
+                if let Some(own) = status.own.as_mut().filter(|_| serving.runtime_key() != id.runtime_key()) {
+                    // Ours: with whom else it is shared is its owner's.
+                    own.links.retain(|link| link.is_of(id.factory().name(), None));
+                }
+                Ok(status)
+            }
+            Err(Refusal::Runtime(_)) => Ok(of_kind(kind, None).denied()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What the self-hosted runtime `id` does, which has nodes of its own. Its definition is not read, so that it needs no key.
+    pub(super) async fn serving_status(&self, id: &ChildId, now: Timestamp) -> Result<RuntimeStatus, Refusal> {
+        let view = self.records.view().await?;
+        let (own, _) = self.recorded_runtime(&view, id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))?;
+        let factory = self.factory(id.factory()).await?;
+        let (name, endpoint) = (own.name.clone(), factory.endpoint());
+        let nodes = own.nodes.iter().map(|node| self.node_status(node, now)).collect();
+        let mut status = RuntimeStatus::of((name, factory.name), (RuntimeKind::SelfHosted, endpoint), Some(own), nodes);
         let dispatcher = status.dispatcher().map(|node| node.node.id);
         for node in &mut status.nodes {
             node.is_in_sync = dispatcher.is_none_or(|dispatcher| !self.connected.differ(dispatcher, node.node.id));
@@ -130,35 +156,53 @@ impl Management {
         self.child(id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))
     }
 
-    /// What a commit must do besides, so that what is made at `id` has what runtimes of its sort have.
-    pub(super) fn with_runtime(
+    /// What a commit must do besides, so that what is put at `id` has what runtimes of its sort have.
+    pub(super) async fn with_runtime(
         &self,
-        id: &ChildId,
-        (is_new, definition): (bool, &Definition),
-        write: &FactoryWrite,
-    ) -> Result<Batch, RecordError> {
-        let has_nodes = id.kind() == ChildKind::IntegrationRuntime && kind_of(definition) == RuntimeKind::SelfHosted;
-        let Some(new) = write.runtime.as_ref().filter(|_| is_new && has_nodes) else { return Ok(Batch::default()) };
-        let runtime = Runtime {
-            name: id.name().to_owned(),
-            id: new.id,
-            created: write.now,
-            auto_update: true,
-            update_delay: None,
-            nodes: vec![],
-            credential_round: 0,
-        };
-        let batch = Batch::default().expect(id.runtime_key(), 0).put(id.runtime_key(), encode(&runtime)?);
-        let secrets = encode(&RuntimeSecrets::of(&new.secrets))?;
-        Ok(batch.expect(id.runtime_secrets_key(), 0).put(id.runtime_secrets_key(), secrets))
+        view: &View,
+        (id, definition): (&ChildId, &Definition),
+        (write, opened): (&FactoryWrite, &Opened),
+    ) -> Result<Batch, Refusal> {
+        if id.kind() != ChildKind::IntegrationRuntime || kind_of(definition) != RuntimeKind::SelfHosted {
+            return Ok(Batch::default());
+        }
+        let link = linked(definition).map_err(Refusal::Runtime)?;
+        let except = link.as_ref().map(|link| &link.runtime);
+        let batch = self.unlinking(view, (id.factory(), Some(id.name())), except).await?;
+        match (link, self.recorded_runtime(view, id).await?) {
+            (Some(link), own) => {
+                if let Some((own, _)) = own.filter(|(own, _)| !own.nodes.is_empty() || !own.links.is_empty()) {
+                    return Err(Refusal::Runtime(RuntimeRefusal::HasNodes(own.name)));
+                }
+                let batch = batch.and(self.without_records(view, id).await?);
+                Ok(batch.and(self.linking(view, id, (&link, opened, write.now)).await?))
+            }
+            (None, Some(_)) => Ok(batch),
+            (None, None) => Ok(batch.and(new_records(id, write)?)),
+        }
     }
 
-    /// What a commit must do besides, so that nothing is left of the runtime that was at `id`.
-    pub(super) async fn without_runtime(&self, view: &View, id: &ChildId) -> Result<Batch, RecordError> {
-        let mut batch = Batch::default();
+    /// What a commit must do besides, so that nothing is left of the runtime that was at `id`: its records, its links and the roles at it.
+    ///
+    /// # Errors
+    /// When it is shared with others.
+    pub(super) async fn without_runtime(&self, view: &View, id: &ChildId) -> Result<Batch, Refusal> {
         if id.kind() != ChildKind::IntegrationRuntime {
-            return Ok(batch);
+            return Ok(Batch::default());
         }
+        let own = self.recorded_runtime(view, id).await?;
+        if let Some(link) = own.as_ref().and_then(|(own, _)| own.links.first()) {
+            // Ours: the service's text for this is not public.
+            return Err(Refusal::Referenced { by: format!("{}/{}", link.factory, link.name) });
+        }
+        let batch = self.without_records(view, id).await?;
+        let batch = batch.and(self.unlinking(view, (id.factory(), Some(id.name())), None).await?);
+        Ok(batch.and(self.authorization.removing_below(view, &id.scope()).await?))
+    }
+
+    /// What a commit must do so that there are no nodes and no secrets at `id`.
+    async fn without_records(&self, view: &View, id: &ChildId) -> Result<Batch, RecordError> {
+        let mut batch = Batch::default();
         for key in [id.runtime_key(), id.runtime_secrets_key()] {
             if let Some(revision) = view.revision_of(&key).await? {
                 batch = batch.expect(key.clone(), revision).delete(key);
@@ -182,8 +226,19 @@ impl Management {
         }
         self.factory_revision(view, id.factory()).await?;
         match view.revision_of(&id.key()).await.map_err(RecordError::from)? {
-            Some(_) => Err(Refusal::Runtime(RuntimeRefusal::NotSelfHosted(id.name().to_owned()))),
+            Some(_) => Err(self.without_nodes(id).await),
             None => Err(Refusal::NoChild(id.clone())),
+        }
+    }
+
+    /// Why the runtime `id`, which is there, has neither nodes nor auth keys.
+    async fn without_nodes(&self, id: &ChildId) -> Refusal {
+        match self.serving_runtime(id).await {
+            Ok(serving) => {
+                let (name, runtime) = (id.name().to_owned(), serving.to_string());
+                Refusal::Runtime(RuntimeRefusal::Linked { name, runtime })
+            }
+            Err(why) => why,
         }
     }
 
@@ -210,6 +265,24 @@ impl Management {
         let label = KeyLabel { runtime: runtime.id, factory: &factory.name, endpoint: &factory.endpoint() };
         Ok(secrets.auth_keys(&label))
     }
+}
+
+/// What a commit must do so that there is a new runtime at `id`, if the write may make one.
+fn new_records(id: &ChildId, write: &FactoryWrite) -> Result<Batch, RecordError> {
+    let Some(new) = &write.runtime else { return Ok(Batch::default()) };
+    let runtime = Runtime {
+        name: id.name().to_owned(),
+        id: new.id,
+        created: write.now,
+        auto_update: true,
+        update_delay: None,
+        nodes: vec![],
+        credential_round: 0,
+        links: vec![],
+    };
+    let batch = Batch::default().expect(id.runtime_key(), 0).put(id.runtime_key(), encode(&runtime)?);
+    let secrets = encode(&RuntimeSecrets::of(&new.secrets))?;
+    Ok(batch.expect(id.runtime_secrets_key(), 0).put(id.runtime_secrets_key(), secrets))
 }
 
 /// Checks that what there is of runtimes in `records` can be read.

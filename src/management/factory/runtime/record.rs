@@ -26,6 +26,33 @@ pub(crate) struct Runtime {
     /// How often its dispatcher's credentials have overwritten those of the others.
     #[serde(default)]
     pub credential_round: u64,
+    /// The runtimes of other factories' that it is shared with.
+    #[serde(default)]
+    pub links: Vec<Link>,
+}
+
+/// A runtime of another factory's that is a shared one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Link {
+    /// Its name.
+    pub name: String,
+    /// The subscription of its factory.
+    pub subscription: Uuid,
+    /// Its factory.
+    pub factory: String,
+    /// Where that is.
+    pub location: String,
+    /// When it was linked, on the vault clock.
+    pub created: Timestamp,
+}
+
+impl Link {
+    /// Whether it is of the factory called `factory`, whose names are unique, and of its runtime called `name` where that is given.
+    pub(super) fn is_of(&self, factory: &str, name: Option<&str>) -> bool {
+        let is_named = name.is_none_or(|name| self.name.eq_ignore_ascii_case(name));
+        is_named && self.factory.eq_ignore_ascii_case(factory)
+    }
 }
 
 /// What changes of a runtime's settings.
@@ -96,6 +123,7 @@ mod tests {
             update_delay: delay,
             nodes: vec![],
             credential_round: 0,
+            links: vec![],
         };
         let unchanged = RuntimeChange::parse(None, None).unwrap().applied_to(runtime.clone());
         assert_eq!(unchanged, runtime);

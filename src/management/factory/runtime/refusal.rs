@@ -11,8 +11,34 @@ pub(crate) enum RuntimeRefusal {
     FixedType,
     /// This member of a definition is no text.
     NoText(&'static str),
-    /// A runtime of another factory's, which is not built.
-    LinkedInfo,
+    /// A runtime is shared by an authorization key, which is not built.
+    KeyAuthorization,
+    /// This member of what links a runtime to another is missing or no such thing.
+    LinkedInfo(&'static str),
+    /// The factory has no identity by which it could use a runtime of another's.
+    NoLinkingIdentity {
+        /// The runtime that is to be linked.
+        runtime: String,
+        /// Its factory.
+        factory: String,
+    },
+    /// The runtime of this name is another factory's, which does not share it, or there is none.
+    SharedAccess(String),
+    /// The runtime of this name is the service's, or linked itself.
+    NotShareable(String),
+    /// The runtime of this name had no node yet.
+    NoRegisteredNode(String),
+    /// The runtime of this name has nodes of its own, so that it cannot become another's.
+    HasNodes(String),
+    /// The runtime is shared with as many as it can be.
+    TooManyLinks(usize),
+    /// It has no nodes and no keys: it is linked.
+    Linked {
+        /// Its name.
+        name: String,
+        /// The id of the runtime that has them.
+        runtime: String,
+    },
     /// It has no nodes and no keys: it is the service's.
     NotSelfHosted(String),
     /// There is no auth key of this name.

@@ -106,7 +106,7 @@ impl Management {
         (task, now): (Uuid, Timestamp),
     ) -> Result<(), Refusal> {
         self.self_hosted(&self.records.view().await?, id).await?;
-        let status = self.runtime_status(id, now).await?;
+        let status = self.serving_status(id, now).await?;
         let dispatcher = status.online_dispatcher().map_err(Refusal::Runtime)?;
         if status.nodes.len() > 1 && !dispatcher.node.description.remote_access {
             let name = dispatcher.node.description.name.clone();

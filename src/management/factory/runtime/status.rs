@@ -38,6 +38,8 @@ pub(crate) enum RuntimeState {
     Limited,
     /// None of its nodes is connected.
     Offline,
+    /// It is linked to one that its factory may not use.
+    AccessDenied,
 }
 
 /// What a node does.
@@ -69,6 +71,11 @@ impl RuntimeStatus {
         Self { name, factory, kind, state, endpoint, own, nodes }
     }
 
+    /// The status of a linked runtime whose factory may not use the shared one.
+    pub(super) fn denied(self) -> Self {
+        Self { state: RuntimeState::AccessDenied, ..self }
+    }
+
     /// The node that the others get their credentials from: the first that is connected, else the first of all.
     pub(crate) fn dispatcher(&self) -> Option<&NodeStatus> {
         self.nodes.iter().find(|node| node.is_online).or_else(|| self.nodes.first())
@@ -89,6 +96,7 @@ impl RuntimeState {
             Self::Online => "Online",
             Self::Limited => "Limited",
             Self::Offline => "Offline",
+            Self::AccessDenied => "AccessDenied",
         }
     }
 }
