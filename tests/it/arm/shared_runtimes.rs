@@ -4,6 +4,7 @@ use keyhaven::Storage;
 use serde_json::{Value, json};
 
 use super::nodes::{Node, status};
+use super::runs::{Echo, Plane, plane_world};
 use super::runtimes::{ask, auth_keys, client_of};
 use super::shared_credentials::{running, until_online};
 use super::{Client, SUBSCRIPTION};
@@ -208,6 +209,50 @@ async fn what_was_shared_is_taken_back_by_the_role_and_by_the_link() {
     );
     assert_eq!(ask(&client, "DELETE F/acme", Value::Null).await.status, 200);
     is_gone(&client).await;
+}
+
+#[tokio::test]
+async fn activities_run_on_a_shared_node_while_it_is_shared() {
+    let (world, echo, dir) = (plane_world().await, Echo::new().await, tempfile::tempdir().unwrap());
+    let plane = Plane::of(&world).await;
+    let put = async |what: &str, properties: Value| {
+        let made = plane.ask(&format!("PUT F/{what}"), &json!({"properties": properties})).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+    };
+    assert_eq!(plane.ask("PUT F/lender", &json!({"location": "Local"})).await.status, 200);
+    put("lender/integrationRuntimes/own", json!({"type": "SelfHosted"})).await;
+    let keys = plane.ask("POST F/lender/integrationRuntimes/own/listAuthKeys", &Value::Null).await.json();
+    let node = running(&world, dir.path(), ("n1", keys["authKey1"].as_str().unwrap())).await;
+    let scope = runtime("lender", "own");
+    grant(&world, &plane.principal, CONTRIBUTOR, &scope).await;
+    put("works/integrationRuntimes/linked", linked(&scope)["properties"].clone()).await;
+    for _ in 0..200 {
+        let shown = plane.ask("POST F/works/integrationRuntimes/linked/getStatus", &Value::Null).await.json();
+        if shown["properties"]["state"] == "Online" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let via = json!({"type": "IntegrationRuntimeReference", "referenceName": "linked"});
+    let service = json!({"type": "SqlServer", "typeProperties": {"connectionString": "Server=S;Password=hunter2"}, "connectVia": via});
+    put("works/linkedservices/sql", service.clone()).await;
+    assert_eq!(node.credentials().unwrap().len(), 1);
+    let along = json!([{"type": "LinkedServiceReference", "referenceName": "sql"}]);
+    let call = json!({"method": "POST", "url": echo.url, "body": {}, "linkedServices": along, "connectVia": via});
+    let (output, error) = plane.call(call.clone()).await;
+    assert_eq!((error.as_str(), &output["effectiveIntegrationRuntime"]), ("", &json!("linked")));
+    let sent: Value = serde_json::from_str(output["body"].as_str().unwrap()).unwrap();
+    assert_eq!(sent["linkedServices"][0]["properties"], service, "the shared node puts the credential in");
+
+    withdraw(&world).await;
+    let (_, error) = plane.call(call.clone()).await;
+    assert_eq!(
+        error,
+        "UnauthorizedIntegrationRuntimeAccess Access denied. Unable to access shared integration runtime 'linked'. Please check whether this \
+         resource has been granted permission by the shared integration runtime"
+    );
+    grant(&world, &plane.principal, CONTRIBUTOR, &scope).await;
+    assert_eq!(plane.call(call).await.1, "");
 }
 
 /// The shared runtime went with its factory.

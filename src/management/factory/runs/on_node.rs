@@ -16,6 +16,8 @@ use crate::web_task::{ActivityError, Ended, WebTask};
 
 /// The service's number of a runtime that is offline.
 const RUNTIME_OFFLINE: &str = "2010";
+/// The service's code of a runtime that is not shared with its factory.
+const SHARED_ACCESS: &str = "UnauthorizedIntegrationRuntimeAccess";
 /// How long a node may take besides the call itself: it asks vaults, and says what came of it.
 const BESIDES: Duration = Duration::from_secs(300);
 
@@ -25,6 +27,9 @@ impl Execution {
         let free = self.management.free_node(runtime, self.management.runs.system().as_ref()).await;
         free.map_err(|refusal| match refusal {
             Refusal::Runtime(RuntimeRefusal::NoNodeOnline(_)) => offline(runtime, "."),
+            Refusal::Runtime(RuntimeRefusal::SharedAccess(_) | RuntimeRefusal::NoLinkingIdentity { .. }) => {
+                denied(runtime)
+            }
             other => unreadable(runtime.name(), &other),
         })
     }
@@ -48,6 +53,16 @@ impl Execution {
             None => Err(offline(runtime, &format!(": its node '{}' was lost while it ran the activity.", node.name()))),
         }
     }
+}
+
+/// A linked runtime whose factory may not use the shared one. The text is the service's for its definition.
+fn denied(runtime: &ChildId) -> ActivityError {
+    let name = runtime.name();
+    let message = format!(
+        "Access denied. Unable to access shared integration runtime '{name}'. Please check whether this resource has been granted \
+         permission by the shared integration runtime"
+    );
+    ActivityError::new(SHARED_ACCESS, message)
 }
 
 fn offline(runtime: &ChildId, rest: &str) -> ActivityError {

@@ -88,14 +88,14 @@ impl Execution {
             ActivityError::new(NO_RUNTIME, why)
         };
         let id = ChildId::parse(self.factory.clone(), ChildKind::IntegrationRuntime, name).map_err(|_| absent())?;
-        let status = match self.management.runtime_status(&id, self.management.runs.system().now()).await {
-            Ok(status) => status,
+        let (name, kind) = match self.management.runtime_kind(&id).await {
+            Ok(found) => found,
             Err(Refusal::NoChild(_)) => return Err(absent()),
             Err(other) => return Err(unreadable(name, &other)),
         };
-        Ok(match status.kind {
-            RuntimeKind::Managed => Place::Service(status.name),
-            RuntimeKind::SelfHosted => Place::Nodes(id.spelt(&status.name)),
+        Ok(match kind {
+            RuntimeKind::Managed => Place::Service(name),
+            RuntimeKind::SelfHosted => Place::Nodes(id.spelt(&name)),
         })
     }
 }

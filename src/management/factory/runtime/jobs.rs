@@ -28,13 +28,14 @@ pub(crate) struct JobSlot {
 }
 
 impl Management {
-    /// The nodes that run the activities of the runtime at `id`: those that are connected at `now`, on the system clock, where the
-    /// factory serves them.
+    /// The nodes that run the activities of the runtime at `id`, or of the shared one that it is linked to: those that are connected at `now`,
+    /// on the system clock, where their factory serves them.
     ///
     /// # Errors
-    /// When there is no such runtime.
+    /// When there is no such runtime, or it is not shared any more.
     pub(crate) async fn serving_nodes(&self, id: &ChildId, now: Timestamp) -> Result<Vec<NodeStatus>, Refusal> {
-        let mut serving = self.runtime_status(id, now).await?.nodes;
+        let id = &self.serving_runtime(id).await?;
+        let mut serving = self.serving_status(id, now).await?.nodes;
         serving.retain(|node| node.is_online);
         let mut at = 0;
         while let Some(node) = serving.get(at) {

@@ -62,6 +62,15 @@ impl std::fmt::Debug for NewRuntime {
 }
 
 impl Management {
+    /// The name of a runtime, as it was made, and its kind.
+    ///
+    /// # Errors
+    /// When there is no such factory or runtime.
+    pub(crate) async fn runtime_kind(&self, id: &ChildId) -> Result<(String, RuntimeKind), Refusal> {
+        let child = self.child(id).await?.ok_or_else(|| Refusal::NoChild(id.clone()))?;
+        Ok((child.name, kind_of(&child.properties)))
+    }
+
     /// What a runtime does at `now`, on the system clock. A linked one does what the shared one does, whose name and factory are shown, as at the
     /// service.
     ///
