@@ -197,6 +197,9 @@ pub(crate) struct ServiceToken {
     /// The node that gets all credentials by it, and may do nothing else; none of one who brings credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reader: Option<Reader>,
+    /// Whether it brings new credentials alone, and neither sees nor changes those that are there: of who shares the node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_new: bool,
 }
 
 /// A node that gets the credentials of another.

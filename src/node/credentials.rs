@@ -45,6 +45,17 @@ impl CredentialStore {
         self.change(|all| all.put(id, value, self.writing()))
     }
 
+    /// The same for an id that no credential has yet. May block.
+    ///
+    /// # Errors
+    /// When there is one, or it cannot be kept.
+    pub(super) fn add(&self, id: &str, value: Zeroizing<String>) -> Result<(), NodeError> {
+        self.change(|all| match all.value(id) {
+            Some(_) => Err(NodeError::CredentialExists),
+            None => all.put(id, value, self.writing()),
+        })
+    }
+
     /// Forgets the credential `id`; answers whether there was one. May block.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub(crate) enum NodeError {
     CredentialUnreadable,
     /// The node keeps as many credentials as it can.
     TooManyCredentials(usize, usize),
+    /// There is a credential of this id, and the one who brings another may not replace it.
+    CredentialExists,
     /// The key that another node would have its credentials encrypted for is none.
     ReaderKey,
     /// The listener could not be opened.
@@ -66,6 +68,7 @@ impl fmt::Display for NodeError {
             Self::TooManyCredentials(most, bytes) => {
                 write!(f, "a node keeps at most {most} credentials and {} MiB of them", bytes / 1024 / 1024)
             }
+            Self::CredentialExists => f.write_str("the node has a credential of this id already"),
             Self::ReaderKey => f.write_str("the key of the node that asks for the credentials is none"),
             Self::Listen(address, error) => write!(f, "--listen {address}: {error}"),
         }

@@ -116,15 +116,15 @@ impl Remote {
             return Ok(body::json(StatusCode::OK, &self.health));
         }
         // Who brings credentials may not read them, and who reads them may do nothing else.
-        let ServiceToken { reader, .. } = self.claims_of(&request)?;
+        let ServiceToken { reader, only_new, .. } = self.claims_of(&request)?;
         match (method, rest, reader) {
             (Method::GET, [SHARED], Some(reader)) => self.share(reader).await,
-            (Method::GET, [CREDENTIALS], None) => {
+            (Method::GET, [CREDENTIALS], None) if !only_new => {
                 let credentials = self.on_disk(|remote| remote.store.ids()).await?;
                 Ok(body::json(StatusCode::OK, &Ids { credentials }))
             }
-            (Method::POST, [CREDENTIALS, id], None) => self.clone().take(id, request, limits).await,
-            (Method::DELETE, [CREDENTIALS, id], None) => {
+            (Method::POST, [CREDENTIALS, id], None) => self.clone().take((id, only_new), request, limits).await,
+            (Method::DELETE, [CREDENTIALS, id], None) if !only_new => {
                 let id = (*id).to_owned();
                 let existed = self.on_disk(move |remote| remote.store.remove(&id)).await?;
                 Ok(body::empty(if existed { StatusCode::OK } else { StatusCode::NO_CONTENT }))
@@ -149,14 +149,20 @@ impl Remote {
     }
 
     /// Keeps a credential that is encrypted for this node.
-    async fn take(self: Arc<Self>, id: &str, request: Request, limits: &Limits) -> Result<Response, ApiError> {
+    async fn take(
+        self: Arc<Self>,
+        (id, only_new): (&str, bool),
+        request: Request,
+        limits: &Limits,
+    ) -> Result<Response, ApiError> {
         let bytes = body::read(request.into_body(), limits).await.map_err(|_| invalid("the body was not read"))?;
         let envelope: Envelope = serde_json::from_slice(&bytes).map_err(|_| invalid("the body is no credential"))?;
         let kept = id.to_owned();
         self.on_disk(move |remote| {
             let value = envelope.open(&remote.key, &kept).map_err(|_| NodeError::CredentialUnreadable)?;
             let text = std::str::from_utf8(&value).map_err(|_| NodeError::CredentialUnreadable)?;
-            remote.store.put(&kept, Zeroizing::new(text.to_owned()))
+            let value = Zeroizing::new(text.to_owned());
+            if only_new { remote.store.add(&kept, value) } else { remote.store.put(&kept, value) }
         })
         .await?;
         tracing::info!(credential = id, "a credential was taken, encrypted by its owner");
@@ -173,6 +179,7 @@ impl Remote {
             NodeError::CredentialId | NodeError::CredentialUnreadable | NodeError::ReaderKey => {
                 invalid(&error.to_string())
             }
+            NodeError::CredentialExists => ApiError::new(StatusCode::CONFLICT, "CredentialExists", error.to_string()),
             error => failed(&error),
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Method;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -15,6 +16,7 @@ use super::home::NodeHome;
 use super::keys::NodeKeys;
 use super::listener::{NodeHealth, Remote, Serving, bind, serve};
 use super::peers::Receiver;
+use super::pinned::PinnedNode;
 use super::tokens::TokenKey;
 use crate::clock::{Clock, Timestamp, VirtualClock};
 use crate::crypto::aes::AesKey;
@@ -80,7 +82,7 @@ fn token(key: u8, claims: &ServiceToken) -> Zeroizing<String> {
 
 /// The claims of a token for `node` that is good one second more.
 fn claims(node: Uuid) -> ServiceToken {
-    ServiceToken { node, expires: NOW.unix() + 1, reader: None }
+    ServiceToken { node, expires: NOW.unix() + 1, reader: None, only_new: false }
 }
 
 fn value(text: &str) -> Zeroizing<String> {
@@ -133,6 +135,29 @@ fn node_of(destination: &Destination) -> Destination {
         public_key: public_key.clone(),
         token: token.clone(),
     }
+}
+
+#[tokio::test]
+async fn who_shares_a_node_brings_credentials_and_changes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Listening::at(dir.path(), NODE, 7).await;
+    node.store.put("1", value("owner's")).unwrap();
+    let sharing = || token(7, &ServiceToken { only_new: true, ..claims(NODE) });
+    node.destination(sharing()).bring("2", "sharer's").await.unwrap();
+    let refused = node.destination(sharing()).bring("1", "sharer's").await.unwrap_err();
+    assert_eq!(refused, "the node refuses it: the node has a credential of this id already (409 Conflict)");
+    for (method, path) in [(Method::GET, "credentials"), (Method::DELETE, "credentials/1"), (Method::GET, "shared")] {
+        let asked = PinnedNode { uri: &node.uri, thumbprint: &node.thumbprint, token: &sharing() };
+        let refused = asked.ask(method, path, vec![]).await.unwrap_err();
+        assert!(
+            refused.contains("The service token is invalid, has expired, or is another node's"),
+            "{path}: {refused}"
+        );
+    }
+    let owning = PinnedNode { uri: &node.uri, thumbprint: &node.thumbprint, token: &token(7, &claims(NODE)) };
+    let listed = owning.ask(Method::GET, "credentials", vec![]).await.unwrap();
+    assert_eq!(listed.as_ref(), br#"{"credentials":["1","2"]}"#);
+    assert_eq!(node.store.value("1").unwrap(), Some(value("owner's")));
 }
 
 #[tokio::test]

@@ -31,12 +31,15 @@ impl Management {
     /// # Errors
     /// When no node is connected, or remote access is off.
     pub(crate) async fn connection_info(&self, id: &ChildId, now: Timestamp) -> Result<ConnectionInfo, Refusal> {
-        let id = &self.serving_runtime(id).await?;
+        let (asked, id) = (id, &self.serving_runtime(id).await?);
+        // The other factory's credentials on the node are not for who shares it to see or to remove.
+        let only_new = asked.runtime_key() != id.runtime_key();
         let view = self.records.view().await?;
         let status = self.serving_status(id, now).await?;
         let node = destination(&status).map_err(Refusal::Runtime)?.node.clone();
         let (secrets, _) = self.runtime_secrets(&view, id).await?;
-        let claims = ServiceToken { node: node.id, expires: now.plus_seconds(TOKEN_SECONDS).unix(), reader: None };
+        let claims =
+            ServiceToken { node: node.id, expires: now.plus_seconds(TOKEN_SECONDS).unix(), reader: None, only_new };
         let service_token = secrets.token(&claims).map_err(|error| damaged(id, &error))?;
         Ok(ConnectionInfo { node, service_token })
     }

@@ -121,11 +121,11 @@ mod tests {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let key =
             |node| AesKey::from_bytes(&STANDARD.decode(secrets.token_key(node).unwrap().as_bytes()).unwrap()).unwrap();
-        let token = secrets.token(&ServiceToken { node: one, expires: 7, reader: None }).unwrap();
+        let token = secrets.token(&ServiceToken { node: one, expires: 7, reader: None, only_new: false }).unwrap();
         let claims = signed_token::verify(&key(one), &token).unwrap();
         assert_eq!(
             serde_json::from_slice::<ServiceToken>(&claims).unwrap(),
-            ServiceToken { node: one, expires: 7, reader: None }
+            ServiceToken { node: one, expires: 7, reader: None, only_new: false }
         );
         assert!(signed_token::verify(&key(other), &token).is_none());
     }

@@ -85,7 +85,7 @@ impl Management {
         let reader = Reader { node: known.node.id, public_key: known.node.description.public_key.clone() };
         let peer = |other: &Node| {
             let expires = now.plus_seconds(TOKEN_SECONDS).unix();
-            let claims = ServiceToken { node: other.id, expires, reader: Some(reader.clone()) };
+            let claims = ServiceToken { node: other.id, expires, reader: Some(reader.clone()), only_new: false };
             let token = secrets.token(&claims).map_err(|error| damaged(&known.runtime, &error))?;
             let description = &other.description;
             let (name, thumbprint) = (description.name.clone(), description.thumbprint.clone());
