@@ -61,6 +61,9 @@ def make_factory(client: DataFactoryManagementClient) -> None:
     body = {"location": "westeurope", "identity": identity, "properties": {"encryption": key}}
     client.factories.create_or_update(*PLACE, body)
     client.integration_runtimes.create_or_update(*PLACE, "premises", {"properties": {"type": "SelfHosted"}})
+    # That of an earlier start: its home is gone.
+    for node in client.integration_runtimes.get_status(*PLACE, "premises").properties.nodes:
+        client.integration_runtime_nodes.delete(*PLACE, "premises", node.node_name)
 
 
 def hand_over(client: DataFactoryManagementClient, file: Path) -> None:
