@@ -35,7 +35,7 @@ impl Aliases {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|alias| alias == name)
     }
 }

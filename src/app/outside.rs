@@ -8,6 +8,7 @@ use hyper::Uri;
 use tokio::io::duplex;
 use zeroize::Zeroizing;
 
+use super::host_names::Aliases;
 use super::in_process::token_of;
 use super::services::Services;
 use super::takeover;
@@ -30,6 +31,8 @@ pub(super) struct ServiceRuntime(Arc<Parts>);
 
 struct Parts {
     directory: Directory,
+    /// The hosts of vaults besides their own.
+    aliases: Aliases,
     limits: Arc<Limits>,
     bodies: Arc<MemoryBudget>,
     /// Serves taken-over names, once there are doors.
@@ -48,6 +51,7 @@ impl Services {
         let settings = self.proxy_settings_for_runs(private.clone(), stopping.clone());
         ServiceRuntime(Arc::new(Parts {
             directory: self.backend.directory.clone(),
+            aliases: self.names.aliases().clone(),
             limits: self.settings.limits.clone(),
             bodies: self.settings.bodies.clone(),
             server: OnceLock::new(),
@@ -71,7 +75,7 @@ impl Outside for ServiceRuntime {
     }
 
     fn is_vault(&self, host: &str) -> bool {
-        takeover::vault_of_host(host).is_some()
+        takeover::vault_of_host(host).is_some() || self.0.aliases.has(host)
     }
 
     fn stopped(&self) -> Waiting<()> {

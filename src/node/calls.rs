@@ -73,7 +73,7 @@ impl Call {
                 let server = server.parse().map_err(|_| format!("{server} is no URL"))?;
                 outlet.connect(&server, vec![], None).await
             }
-            (true, None) => outlet.connect(&url, vec![], None).await,
+            (true, None) => outlet.connect(&url, self.listeners().await, None).await,
             (false, _) => outlet.connect(&url, self.listeners().await, request.certificate.clone()).await,
         };
         exchange(stream?, request).await

@@ -18,6 +18,8 @@ const MEMBERS: [&str; 9] = [
     "connectVia",
     "httpRequestTimeout",
 ];
+/// The type of a sign-in as an identity that a credential of the factory names.
+const USER_ASSIGNED: &str = "UserAssignedManagedIdentity";
 /// The runtime that every factory has.
 const OWN_RUNTIME: &str = "AutoResolveIntegrationRuntime";
 /// How long a request may take where nothing is said, in seconds (the service's own default).
@@ -73,10 +75,12 @@ pub(crate) enum Authentication {
         /// The password of `pfx`: a credential.
         password: Option<Value>,
     },
-    /// A token of the factory's identity.
+    /// A token of an identity of the factory.
     ManagedIdentity {
         /// The resource that the token is for.
         resource: Template,
+        /// The credential that names a user-assigned identity; none is the factory's own.
+        credential: Option<String>,
     },
 }
 
@@ -141,7 +145,7 @@ impl WebCall {
         let own = [&self.url, &self.headers].into_iter().chain(&self.body);
         let authentication = match &self.authentication {
             Some(Authentication::Basic { username, .. }) => Some(username),
-            Some(Authentication::ManagedIdentity { resource }) => Some(resource),
+            Some(Authentication::ManagedIdentity { resource, .. }) => Some(resource),
             Some(Authentication::ClientCertificate { .. }) | None => None,
         };
         own.chain(authentication).collect()
@@ -174,7 +178,8 @@ impl Authentication {
         match self {
             Self::Basic { .. } => "Basic",
             Self::ClientCertificate { .. } => "ClientCertificate",
-            Self::ManagedIdentity { .. } => "MSI",
+            Self::ManagedIdentity { credential: None, .. } => "MSI",
+            Self::ManagedIdentity { credential: Some(_), .. } => USER_ASSIGNED,
         }
     }
 
@@ -197,11 +202,17 @@ impl Authentication {
             }
             "MSI" => {
                 check(&["type", "resource"])?;
-                Ok(Self::ManagedIdentity { resource: template("resource")? })
+                Ok(Self::ManagedIdentity { resource: template("resource")?, credential: None })
+            }
+            USER_ASSIGNED => {
+                check(&["type", "resource", "credential"])?;
+                let name = reference(&needed("credential")?, "CredentialReference");
+                let name = name.ok_or_else(|| NotRunnable::new(at("credential"), "must be a CredentialReference"))?;
+                Ok(Self::ManagedIdentity { resource: template("resource")?, credential: Some(name) })
             }
             other => Err(NotRunnable::new(
                 at("type"),
-                format!("'{other}' is not run here; use Basic, ClientCertificate or MSI"),
+                format!("'{other}' is not run here; use Basic, ClientCertificate, MSI or {USER_ASSIGNED}"),
             )),
         }
     }

@@ -120,6 +120,11 @@ async fn a_node_resolves_what_an_activity_refers_to_and_calls_what_it_names() {
     let (output, error) = plane.call(on("own", basic(&echo, "password"))).await;
     assert_eq!(error, "");
     assert!(output["fields"].to_string().contains("authorization: Basic dTpjb3JyZWN0IGhvcnNl"), "{output}");
+    let mut alias = vault_service();
+    alias["properties"]["typeProperties"]["baseUrl"] = json!("https://keys.acme.test");
+    plane.ask("PUT F/works/linkedservices/vault", &alias).await;
+    let (_, error) = plane.call(on("own", basic(&echo, "password"))).await;
+    assert_eq!(error, "", "a vault has other names too");
     let members = json!([
         output["effectiveIntegrationRuntime"],
         output["executionDuration"],
@@ -524,6 +529,43 @@ impl Grants {
         };
         let factory = json!({"location": "Local", "identity": identity});
         assert_eq!(plane.ask("PUT F/works", &factory).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_activity_signs_in_as_the_identity_that_its_credential_names() {
+    let world = plane_world().await;
+    let plane = plane(&world).await;
+    let _node = Node::of(&plane, "own").await;
+    let mut grants = Grants { user: true, assigned: true, ..Grants::default() };
+    grants.apply(&plane).await;
+    plane.put("credentials/user", json!({"type": "ManagedIdentity", "typeProperties": {"resourceId": USER}})).await;
+    let principal = json!({"type": "ServicePrincipal", "typeProperties": {"servicePrincipalId": "a", "tenant": "t"}});
+    plane.put("credentials/principal", principal).await;
+    let with = |credential: &str| {
+        let credential = json!({"type": "CredentialReference", "referenceName": credential});
+        json!({
+            "method": "GET", "url": "https://acme.vault.azure.net/secrets/password?api-version=7.4",
+            "authentication": {
+                "type": "UserAssignedManagedIdentity", "resource": "https://vault.azure.net", "credential": credential
+            }
+        })
+    };
+    for call in [with("user"), on("own", with("user"))] {
+        let (output, error) = plane.call(call).await;
+        assert_eq!(
+            (&output["value"], error.as_str()),
+            (&json!("correct horse"), ""),
+            "the factory's own may not read it"
+        );
+    }
+    let (_, error) = plane.call(with("principal")).await;
+    assert_eq!(error, "2105 The credential 'principal' is no ManagedIdentity, as which alone it signs in here.");
+    grants.assigned = false;
+    grants.apply(&plane).await;
+    for call in [with("user"), on("own", with("user"))] {
+        let (_, error) = plane.call(call).await;
+        assert!(error.ends_with("of the credential 'user' is none of the data factory 'works'."), "{error}");
     }
 }
 

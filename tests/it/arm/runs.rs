@@ -17,7 +17,7 @@ pub(super) const CONFIG: &str = r#"{
         {"identity": "operator", "role": "Data Factory Contributor", "scope": "/subscriptions/6b9e7c1a-0000-4000-8000-000000000002"}
     ],
     "vaults": [{
-        "name": "acme",
+        "name": "acme", "aliases": ["keys.acme.test"],
         "accessPolicies": [{"identity": "owner", "permissions": {"secrets": ["all"]}}],
         "secrets": [{"name": "password", "value": "correct horse"}]
     }, {

@@ -18,6 +18,11 @@ pub(super) const RUNTIME: &str = "/subscriptions/6b9e7c1a-0000-4000-8000-0000000
 pub(super) struct Process(Child);
 
 impl Process {
+    /// The process that is `child`.
+    pub(super) const fn of(child: Child) -> Self {
+        Self(child)
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
@@ -47,7 +52,7 @@ impl Drop for Process {
 /// A server whose data and address stay over restarts, and a home for a node.
 pub(super) struct Premises {
     pub(super) dir: TempDir,
-    ready: Value,
+    pub(super) ready: Value,
     pub(super) server: Option<Process>,
 }
 

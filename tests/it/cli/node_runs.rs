@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::keyhaven;
 use super::node::{Premises, Process, RUNTIME, until};
 
 /// A host on this machine that says yes to what it is sent, but for `/hang`, which it never answers. Answers its URL and what it got.
@@ -100,4 +101,24 @@ fn a_node_runs_activities_logs_no_value_and_one_that_is_killed_fails_its_own() {
     }
     let found = Command::new("grep").args(["-rla", "hunter2"]).arg(premises.dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "", "the password lies on no disk");
+}
+
+#[test]
+fn without_a_server_s_url_a_node_finds_the_cloud_s_names_through_the_takeover() {
+    let (premises, (url, _got)) = (Premises::new(), host());
+    let mut command = keyhaven(&["node", "--name", "n1", "--home"]);
+    command.arg(premises.path("node")).arg("--auth-key-file").arg(premises.path("key.txt"));
+    for name in ["HTTPS_PROXY", "HTTP_PROXY", "SSL_CERT_FILE", "NO_PROXY"] {
+        command.env(name, premises.ready["env"][name].as_str().unwrap_or_default());
+    }
+    let node = Process::of(command.stderr(Stdio::piped()).spawn().unwrap());
+    premises.is_online();
+    let cloud = "https://management.azure.com/subscriptions?api-version=2022-12-01";
+    let run = ended(&premises, &begin(&premises, json!({"method": "GET", "url": cloud})));
+    let refused = run["message"].as_str().unwrap();
+    assert!(refused.contains("Response status code: '401'") && refused.contains("AuthenticationFailed"), "{refused}");
+    let run = ended(&premises, &begin(&premises, json!({"method": "GET", "url": url})));
+    assert_eq!(run["status"], "Succeeded", "{run}");
+    node.signal(Signal::TERM);
+    assert_eq!(node.ended().0, Some(0));
 }

@@ -104,13 +104,18 @@ impl Execution {
                 pfx: SecretJson(pfx.clone()),
                 password: password.clone().map(SecretJson),
             }),
-            Authentication::ManagedIdentity { resource } => {
+            Authentication::ManagedIdentity { resource, credential } => {
                 let resource = text(resource.evaluate(values), "resource")?;
-                let own = self.own.ok_or_else(|| {
-                    let name = self.factory.name();
-                    wrong(format!("The data factory '{name}' has no system-assigned identity to sign in with."))
-                })?;
-                Ok(SignIn::Bearer { token: self.token(Holder::Own(own), resource).await? })
+                let holder = match (credential, self.own) {
+                    (Some(name), _) => Holder::UserAssigned(self.user_assigned(name, "it signs in").await?),
+                    (None, Some(own)) => Holder::Own(own),
+                    (None, None) => {
+                        let name = self.factory.name();
+                        let why = format!("The data factory '{name}' has no system-assigned identity to sign in with.");
+                        return Err(wrong(why));
+                    }
+                };
+                Ok(SignIn::Bearer { token: self.token(holder, resource).await? })
             }
         }
     }
@@ -180,21 +185,27 @@ impl Execution {
                 ))),
             };
         };
+        self.user_assigned(name, &format!("the secret '{secret}' is read")).await.map(Some)
+    }
+
+    /// The resource id of the user-assigned identity of the factory that the credential `name` is, as which `what` is done.
+    async fn user_assigned(&self, name: &str, what: &str) -> Result<String, ActivityError> {
         let credential = self.definition(ChildKind::Credential, name).await?;
         let credential = credential.properties.reveal();
         let id =
             credential["typeProperties"]["resourceId"].as_str().filter(|_| credential["type"] == "ManagedIdentity");
         let id = id.ok_or_else(|| {
-            wrong(format!(
-                "The credential '{name}' is no ManagedIdentity: as another the secret '{secret}' is not read here."
-            ))
+            wrong(format!("The credential '{name}' is no ManagedIdentity, as which alone {what} here."))
         })?;
         let found = self.management.factory(&self.factory).await.map_err(|refusal| unreadable(name, &refusal))?;
         match found.identity.is_some_and(|all| all.user.iter().any(|own| own.eq_ignore_ascii_case(id))) {
-            true => Ok(Some(id.to_owned())),
-            false => Err(wrong(format!(
-                "The identity '{id}' of the credential '{name}' is none of the data factory '{factory}'."
-            ))),
+            true => Ok(id.to_owned()),
+            false => {
+                let factory = self.factory.name();
+                Err(wrong(format!(
+                    "The identity '{id}' of the credential '{name}' is none of the data factory '{factory}'."
+                )))
+            }
         }
     }
 
