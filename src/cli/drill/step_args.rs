@@ -35,7 +35,7 @@ enum DrillChoice {
     Credentials,
     /// The factory's own certificate-protected key is renewed after two years, and all stored credentials migrate
     SystemKey,
-    /// A data factory's public access goes off and private link on; its node is served by that alone
+    /// A data factory's public access goes off and private link on; a node's credential moves into the vault
     Network,
     /// All of them
     All,

@@ -1,4 +1,5 @@
-//! The drill *network*: the way between a data factory of the server and its node. Public access goes off and private link on.
+//! The drill *network*: the way between a data factory of the server and its node. Public access goes off and private link on; a credential
+//! that lay on the node is moved into the vault.
 
 mod endpoint;
 mod node_process;
@@ -22,8 +23,8 @@ pub(super) struct State {
     /// The host that the node asks for.
     host: String,
     endpoint: Option<Endpoint>,
-    /// The credential of a linked service.
-    credential: Zeroizing<String>,
+    /// The credential that lies on the node, and the one in the vault.
+    credentials: [Zeroizing<String>; 2],
 }
 
 const NODE: &[Capability] = &[Capability::Node];
@@ -46,6 +47,14 @@ pub(super) const STEPS: &[StepPlan<State>] = &[
         run: State::register_node,
     },
     StepPlan {
+        name: "credential-on-node",
+        done: "a linked service that the runtime connects brings its password, and a pipeline sends it to an endpoint by the node",
+        expected: "the definition shows a reference in place of the password, which reaches the endpoint",
+        depends_on: &["register-node"],
+        needs: NODE,
+        run: State::credential_on_node,
+    },
+    StepPlan {
         name: "public-access-off",
         done: "the factory's public access is switched off",
         expected: "its endpoint for nodes refuses this machine's address; Resource Manager answers as before",
@@ -62,12 +71,28 @@ pub(super) const STEPS: &[StepPlan<State>] = &[
         run: State::private_link,
     },
     StepPlan {
+        name: "outside-vault",
+        done: "the pipeline runs as before, with a credential outside of a vault",
+        expected: "the run fails and names the linked service; nothing reaches the endpoint",
+        depends_on: &["credential-on-node", "private-link"],
+        needs: NODE,
+        run: State::outside_vault,
+    },
+    StepPlan {
         name: "own-runtime",
         done: "a linked service with a password of its own is used on the service's own runtime",
         expected: "private link does not concern it: the run succeeds, and the password reaches the endpoint",
         depends_on: &["public-access-off"],
         needs: NODE,
         run: State::own_runtime,
+    },
+    StepPlan {
+        name: "move-to-vault",
+        done: "the credential is stored in the vault, and the linked service refers to it",
+        expected: "the definition has no credential any more; the run succeeds, and what the vault has reaches the endpoint",
+        depends_on: &["outside-vault"],
+        needs: NODE,
+        run: State::move_to_vault,
     },
     StepPlan {
         name: "reject-connection",
@@ -95,7 +120,7 @@ impl State {
             node: None,
             host: String::new(),
             endpoint: None,
-            credential: credential(),
+            credentials: [credential(), credential()],
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::remote::Method;
 
 /// The integration runtime.
 const RUNTIME: &str = "/integrationRuntimes/own";
+/// The linked service that the runtime connects.
+const STORE: &str = "store";
 /// The linked service that the service's own runtime uses.
 const OTHER: &str = "other";
 /// The connection of the private endpoint.
@@ -69,6 +71,18 @@ impl State {
         }
     }
 
+    pub(super) fn credential_on_node(&mut self) -> Outcome {
+        let factory = self.factory()?;
+        let service = with_password(&secure(&self.credentials[0]), true);
+        let shown = factory.put(&format!("/linkedservices/{STORE}"), &service)?;
+        let reference = shown["properties"]["typeProperties"]["encryptedCredential"].is_string();
+        if !reference || shown.to_string().contains(self.credentials[0].as_str()) {
+            return Err(StepError::unexpected("the definition shows no reference, or the password itself"));
+        }
+        self.make_pipeline(STORE, true)?;
+        self.expect_received(STORE, 0)
+    }
+
     pub(super) fn public_access_off(&mut self) -> Outcome {
         let factory = self.factory()?;
         set_access(&factory, "Disabled")?;
@@ -98,11 +112,41 @@ impl State {
         self.expect_served()
     }
 
+    pub(super) fn outside_vault(&mut self) -> Outcome {
+        let run = self.factory()?.run(STORE)?;
+        if run.status == "Succeeded" || !self.endpoint()?.take().is_empty() {
+            return Err(StepError::unexpected("a credential outside of a vault was used"));
+        }
+        match run.message.contains(&format!("'{STORE}'")) {
+            true => Ok(format!("{}: {}", run.status, run.message)),
+            false => {
+                let text = format!("the run does not name the linked service '{STORE}': {}", run.message);
+                Err(StepError::Unexpected(text))
+            }
+        }
+    }
+
     pub(super) fn own_runtime(&mut self) -> Outcome {
-        let service = with_password(&self.credential);
+        let service = with_password(&secure(&self.credentials[0]), false);
         self.factory()?.put(&format!("/linkedservices/{OTHER}"), &service)?;
-        self.make_pipeline()?;
-        self.expect_received()
+        self.make_pipeline(OTHER, false)?;
+        self.expect_received(OTHER, 0)
+    }
+
+    pub(super) fn move_to_vault(&mut self) -> Outcome {
+        let secret = self.environment.name("network");
+        self.environment.operator().set_secret(&secret, &self.credentials[1])?;
+        self.environment.record_secret(&secret);
+        let store = json!({"type": "LinkedServiceReference", "referenceName": "vault"});
+        let password = json!({"type": "AzureKeyVaultSecret", "store": store, "secretName": secret});
+        let path = format!("/linkedservices/{STORE}");
+        self.factory()?.put(&path, &with_password(&password, true))?;
+        let shown = self.factory()?.ask(Method::GET, &path, None)?;
+        let own = &shown["properties"]["typeProperties"];
+        if !own["encryptedCredential"].is_null() || own["password"] != password {
+            return Err(StepError::unexpected("the definition is not the one that refers to the vault"));
+        }
+        self.expect_received(STORE, 1)
     }
 
     pub(super) fn reject_connection(&mut self) -> Outcome {
@@ -115,21 +159,27 @@ impl State {
         self.expect_served()
     }
 
-    /// Makes a pipeline that sends the linked service to the endpoint, by the service's own runtime.
-    fn make_pipeline(&mut self) -> Result<(), StepError> {
+    /// Makes a pipeline that sends the linked service of its name to the endpoint, by the node or by the service's own runtime.
+    fn make_pipeline(&mut self, service: &str, by_node: bool) -> Result<(), StepError> {
         let unusable = |error: std::io::Error| StepError::unexpected(format!("no endpoint can be opened: {error}"));
-        let endpoint = self.endpoint.insert(Endpoint::open().map_err(unusable)?);
-        let reference = json!({"type": "LinkedServiceReference", "referenceName": OTHER});
-        let call = json!({"method": "POST", "url": endpoint.url(), "body": {}, "linkedServices": [reference]});
+        if self.endpoint.is_none() {
+            self.endpoint = Some(Endpoint::open().map_err(unusable)?);
+        }
+        let reference = json!({"type": "LinkedServiceReference", "referenceName": service});
+        let mut call =
+            json!({"method": "POST", "url": self.endpoint()?.url(), "body": {}, "linkedServices": [reference]});
+        if by_node {
+            call["connectVia"] = runtime();
+        }
         let activity = json!({"name": "send", "type": "WebActivity", "typeProperties": call});
-        Ok(self.factory()?.put(&format!("/pipelines/{OTHER}"), &json!({"activities": [activity]})).map(drop)?)
+        Ok(self.factory()?.put(&format!("/pipelines/{service}"), &json!({"activities": [activity]})).map(drop)?)
     }
 
-    /// Runs the pipeline, and expects that the endpoint gets the credential.
-    fn expect_received(&self) -> Outcome {
-        let run = self.factory()?.run(OTHER)?;
+    /// Runs the pipeline of a linked service, and expects that the endpoint gets the credential of this number.
+    fn expect_received(&self, service: &str, number: usize) -> Outcome {
+        let run = self.factory()?.run(service)?;
         let received = self.endpoint()?.take();
-        match (run.status == "Succeeded", received.contains(self.credential.as_str())) {
+        match (run.status == "Succeeded", received.contains(self.credentials[number].as_str())) {
             (true, true) => Ok(format!("{}; the endpoint has the credential", run.status)),
             (true, false) => {
                 Err(StepError::unexpected("the run succeeded, and the credential did not reach the endpoint"))
@@ -181,8 +231,20 @@ fn is_private(factory: &Value) -> bool {
     factory["properties"]["publicNetworkAccess"] == "Disabled"
 }
 
-/// A linked service of a database.
-fn with_password(password: &str) -> Value {
-    let password = json!({"type": "SecureString", "value": password});
-    json!({"type": "SqlServer", "typeProperties": {"connectionString": "Server=db;User ID=app", "password": password}})
+fn runtime() -> Value {
+    json!({"type": "IntegrationRuntimeReference", "referenceName": "own"})
+}
+
+fn secure(password: &str) -> Value {
+    json!({"type": "SecureString", "value": password})
+}
+
+/// A linked service of a database, which the node connects or the service itself.
+fn with_password(password: &Value, by_node: bool) -> Value {
+    let own = json!({"connectionString": "Server=db;User ID=app", "password": password});
+    let mut service = json!({"type": "SqlServer", "typeProperties": own});
+    if by_node {
+        service["connectVia"] = runtime();
+    }
+    service
 }
