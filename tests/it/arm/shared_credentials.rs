@@ -166,6 +166,35 @@ async fn nodes_that_differ_are_named_each_other_with_a_token_for_the_one_that_as
 }
 
 #[tokio::test]
+async fn another_node_takes_a_credential_when_the_dispatcher_is_lost() {
+    let world = World::new().await;
+    let client = client_of(&world).await;
+    let [key, _] = auth_keys(&client).await;
+    let (one, two) = (Node::registered(&world, &key, "n1").await, Node::registered(&world, &key, "n2").await);
+    one.is_seen().await;
+    two.is_seen().await;
+    let (_, ()) = tokio::join!(link(&client, "a", "hunter2"), async {
+        let lost = task_of(&one).await;
+        assert_eq!(lost["kind"], "encrypt");
+        // It was killed before it had done it, and has started again.
+        let _ = tokio::time::timeout(Duration::from_millis(300), one.poll(json!({}))).await;
+        let task = task_of(&two).await;
+        assert_eq!((&task["kind"], &task["credential"]), (&lost["kind"], &lost["credential"]));
+        assert_eq!(two.says("results", json!({"task": task["id"]})).await.status, 204);
+    });
+}
+
+/// The next task of a node.
+async fn task_of(node: &Node<'_>) -> Value {
+    loop {
+        let given = node.poll(json!({})).await.json();
+        if let Some(task) = given["tasks"].get(0) {
+            return task.clone();
+        }
+    }
+}
+
+#[tokio::test]
 async fn credentials_are_overwritten_from_the_dispatcher() {
     let world = World::new().await;
     let client = client_of(&world).await;

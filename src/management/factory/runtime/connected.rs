@@ -17,7 +17,7 @@ use crate::node_protocol::{CONNECTED_SECONDS, Task, TaskKind, TaskResult};
 /// The most tasks that wait for one node.
 const MAX_WAITING: usize = 100;
 /// How long a node may take for a task.
-const TASK_TIMEOUT: Duration = Duration::from_secs(30);
+const TASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The nodes that are connected. Cheap to clone.
 #[derive(Clone, Default)]

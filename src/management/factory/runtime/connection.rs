@@ -65,10 +65,19 @@ impl Management {
         (credential, value): (&str, Zeroizing<String>),
         (task, now): (Uuid, Timestamp),
     ) -> Result<(), Refusal> {
-        let status = self.serving_status(&self.serving_runtime(id).await?, now).await?;
-        let node = status.online_dispatcher().map_err(Refusal::Runtime)?.node.id;
-        let kind = TaskKind::Encrypt { credential: credential.to_owned(), value };
-        self.connected.run(node, Task { id: task, kind }).await.map_err(Refusal::Runtime)?;
+        let mut status = self.serving_status(&self.serving_runtime(id).await?, now).await?;
+        loop {
+            let node = status.online_dispatcher().map_err(Refusal::Runtime)?.node.id;
+            let kind = TaskKind::Encrypt { credential: credential.to_owned(), value: value.clone() };
+            match self.connected.run(node, Task { id: task, kind }).await {
+                Ok(()) => break,
+                // It was killed, and counts as connected a little longer: another takes its place.
+                Err(RuntimeRefusal::NoAnswer) if status.nodes.len() > 1 => {
+                    status.nodes.retain(|one| one.node.id != node);
+                }
+                Err(why) => return Err(Refusal::Runtime(why)),
+            }
+        }
         self.in_step(&status).await;
         Ok(())
     }
