@@ -16,6 +16,7 @@
 
 mod access;
 mod activity;
+mod addresses;
 mod app;
 mod audit;
 mod authorization;

@@ -1,7 +1,7 @@
 //! A connection to a node: over TLS to the one certificate whose thumbprint the service has named, whatever name and whatever issuer it
 //! has. Link-local addresses are no node's, whatever name leads there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
+
+use crate::addresses::is_link_local;
 
 /// How long all of an exchange may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -100,17 +102,10 @@ impl PinnedNode<'_> {
 /// Connects to the first address of a node that answers.
 async fn connect(host: (&str, u16)) -> std::io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host(host).await?;
-    let addresses: Vec<SocketAddr> = addresses.filter(|one| !is_link_local(one.ip().to_canonical())).collect();
+    let addresses: Vec<SocketAddr> = addresses.filter(|one| !is_link_local(one.ip())).collect();
     match addresses.is_empty() {
         true => Err(std::io::Error::other("it has no address that is a node's")),
         false => TcpStream::connect(&addresses[..]).await,
-    }
-}
-
-const fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 

@@ -120,7 +120,9 @@ async fn a_credential_reaches_the_node_that_the_service_names_and_no_other() {
     node.serving.stop(Duration::from_secs(1)).await;
     let gone = destination.bring("3", "hunter2").await.unwrap_err();
     assert!(gone.contains("cannot be reached: "), "{gone}");
-    for link_local in ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]"] {
+    for link_local in
+        ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]", "168.63.129.16", "[2002:a9fe:a9fe::1]"]
+    {
         let uri = format!("https://{link_local}:80/");
         let refused = Destination { uri, ..node_of(&destination) }.bring("3", "hunter2").await.unwrap_err();
         assert!(refused.ends_with("cannot be reached: it has no address that is a node's"), "{refused}");

@@ -14,11 +14,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::address::is_link_local;
 use super::error::ProxyError;
 use super::own_listeners::OwnListeners;
 use super::parent_proxy::ParentProxy;
 use super::target::Target;
+use crate::addresses::is_link_local;
 use crate::http::byte_stream::ByteStream;
 
 /// Opens connections, and refuses those that must not be opened.
@@ -197,8 +197,8 @@ fn unreachable(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Pro
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::tests::every_form;
     use super::*;
+    use crate::addresses::tests::every_form;
 
     #[test]
     fn a_name_that_resolves_to_any_form_of_a_link_local_address_is_refused() {

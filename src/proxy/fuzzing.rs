@@ -2,9 +2,9 @@
 
 use hyper::Uri;
 
-use super::address::is_link_local;
 use super::sniff::Sniffer;
 use super::target::Target;
+use crate::addresses::is_link_local;
 
 /// Parses the target of a request. One that is an address never has a second spelling.
 pub(crate) fn target(bytes: &[u8]) {

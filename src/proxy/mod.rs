@@ -3,7 +3,6 @@
 //! names.
 
 mod absolute_form;
-mod address;
 mod connect;
 mod dialer;
 mod error;

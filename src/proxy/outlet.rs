@@ -67,8 +67,8 @@ impl Outlet {
 mod tests {
     use rustls::RootCertStore;
 
-    use super::super::address::tests::every_form;
     use super::*;
+    use crate::addresses::tests::every_form;
 
     #[tokio::test]
     async fn neither_link_local_addresses_nor_listeners_are_connected_to_in_any_form() {

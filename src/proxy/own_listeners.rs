@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
-use super::address::with_embedded_ipv4;
+use crate::addresses::with_embedded_ipv4;
 
 /// The addresses that this server listens on.
 #[derive(Clone, Debug, Default)]

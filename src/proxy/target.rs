@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::{StatusCode, Uri};
 
-use super::address::is_loopback;
 use super::error::ProxyError;
+use crate::addresses::is_loopback;
 use crate::http::authority::Authority;
 
 /// The port of `https`, the only one on which cloud names are taken over.

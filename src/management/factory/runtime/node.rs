@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::refusal::RuntimeRefusal;
 use super::secrets::SECRET_BYTES;
+use crate::addresses::is_link_local;
 use crate::clock::Timestamp;
 use crate::crypto::credential;
 use crate::node_protocol::NodeDescription;
@@ -128,18 +129,11 @@ fn is_thumbprint(text: &str) -> bool {
 fn is_host(text: &str, listens: bool) -> bool {
     let is_port = |port: u16| port != 0 || !listens;
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return is_port(address.port()) && !is_link_local(address.ip().to_canonical());
+        return is_port(address.port()) && !is_link_local(address.ip());
     }
     let Some((name, port)) = text.split_once(':') else { return false };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     !name.is_empty() && name.bytes().all(is_name) && port.parse().is_ok_and(is_port)
-}
-
-const fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]
@@ -190,7 +184,13 @@ mod tests {
         {
             assert_eq!(check(&with_host(host)), Err(RuntimeRefusal::NodeDescription("host")), "{host}");
         }
-        for host in ["169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[fe80::1]:80"] {
+        for host in [
+            "169.254.169.254:80",
+            "[::ffff:169.254.169.254]:80",
+            "[fe80::1]:80",
+            "168.63.129.16:80",
+            "[64:ff9b::a9fe:a9fe]:80",
+        ] {
             assert_eq!(check(&with_host(host)), Err(RuntimeRefusal::NodeDescription("host")), "{host}");
         }
         for thumbprint in ["", "AB", "<script>", &"XY".repeat(32), &"AB".repeat(33)] {

@@ -1,4 +1,4 @@
-//! IPv4 addresses embedded in IPv6 addresses. A translator or a tunnel on the route turns them into IPv4 again, so a rule for
+//! Addresses that no program is to be sent to, in every form: IPv4 addresses are embedded in IPv6 addresses too. A translator or a tunnel on the route turns them into IPv4 again, so a rule for
 //! an IPv4 address applies to every form that embeds it. A network's own prefix for NAT64 or 6rd cannot be known here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ const TRANSLATED: [[usize; 4]; 4] = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 
 /// `address` itself, and every IPv4 address that it can embed: mapped (RFC 4291), compatible (RFC 4291), SIIT (RFC 2765),
 /// NAT64 with the well-known and the local prefix (RFC 6052, RFC 8215), 6to4 (RFC 3056), ISATAP (RFC 5214), and Teredo's
 /// server and client (RFC 4380). Four zero bytes are no embedded address.
-pub(super) fn with_embedded_ipv4(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+pub(crate) fn with_embedded_ipv4(address: IpAddr) -> impl Iterator<Item = IpAddr> {
     let carried = match address.to_canonical() {
         IpAddr::V4(_) => Vec::new(),
         IpAddr::V6(address) => embedded_ipv4(address),
@@ -45,7 +45,7 @@ const fn is_isatap(address: Ipv6Addr) -> bool {
 
 /// Whether `address` is link-local in any form. The address of Azure's WireServer counts too: virtual machines reach their
 /// host by it, as by the metadata address.
-pub(super) fn is_link_local(address: IpAddr) -> bool {
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
     with_embedded_ipv4(address).any(|address| match address {
         IpAddr::V4(address) => address.is_link_local() || address == Ipv4Addr::new(168, 63, 129, 16),
         IpAddr::V6(address) => address.is_unicast_link_local(),
@@ -53,12 +53,12 @@ pub(super) fn is_link_local(address: IpAddr) -> bool {
 }
 
 /// Whether `address` is loopback or unspecified, in any form.
-pub(super) fn is_loopback(address: IpAddr) -> bool {
+pub(crate) fn is_loopback(address: IpAddr) -> bool {
     with_embedded_ipv4(address).any(|address| address.is_loopback() || address.is_unspecified())
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
