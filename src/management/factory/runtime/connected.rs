@@ -158,9 +158,12 @@ impl ConnectedNodes {
 }
 
 impl Connection {
-    /// The tasks that wait for it, which it is given.
+    /// The tasks that wait for it, which it is given: at most one call, so that the definitions that many of them bring do not make an
+    /// answer that is longer than a node reads. It asks for the next at once.
     fn take_waiting(&mut self) -> Vec<Task> {
-        let tasks: Vec<Task> = self.waiting.drain(..).collect();
+        let first_call = self.waiting.iter().position(|task| matches!(task.kind, TaskKind::Call { .. }));
+        let end = first_call.map_or(self.waiting.len(), |position| position + 1);
+        let tasks: Vec<Task> = self.waiting.drain(..end).collect();
         // It asks for more while it runs activities: `reconnected` says what becomes of those.
         let is_done_first = |task: &&Task| !matches!(task.kind, TaskKind::Call { .. } | TaskKind::Cancel);
         self.given = tasks.iter().filter(is_done_first).map(|task| task.id).collect();
@@ -177,6 +180,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::clock::VirtualClock;
 
@@ -216,6 +221,22 @@ mod tests {
         assert_eq!(nodes.next_tasks(NODE, &clock, Duration::from_secs(60)).await.len(), 1);
         nodes.next_tasks(NODE, &clock, Duration::ZERO).await;
         assert_eq!(asking.await.unwrap(), Err(RuntimeRefusal::NoAnswer), "at once");
+    }
+
+    #[tokio::test]
+    async fn calls_are_given_one_by_one() {
+        let (nodes, clock) = (ConnectedNodes::default(), VirtualClock::frozen_at(Timestamp::from_unix(0)));
+        nodes.next_tasks(NODE, &clock, Duration::ZERO).await;
+        let call = json!({"kind": "call", "call": {"activity": "a", "run": Uuid::nil(), "method": "GET", "url": "https://a", "headers": [], "timeout": 1,
+            "shownUrl": "https://a", "showsAnswer": true}, "atServer": false, "listeners": []});
+        let call = || serde_json::from_value(call.clone()).unwrap();
+        for (id, kind) in [(1, TaskKind::Stop), (2, call()), (3, call()), (4, TaskKind::Cancel)] {
+            nodes.queue(NODE.0, Task { id: Uuid::from_u128(id), kind }, oneshot::channel().0).unwrap();
+        }
+        for expected in [vec![1, 2], vec![3], vec![4], vec![]] {
+            let given = nodes.next_tasks(NODE, &clock, Duration::ZERO).await;
+            assert_eq!(given.iter().map(|task| task.id.as_u128()).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[tokio::test]
