@@ -378,3 +378,52 @@ def test_without_a_role_nothing_is_seen(arm, stranger, group, factory):
         with pytest.raises(HttpResponseError, match="does not have authorization to perform action") as refused:
             client.factories.get(group, factory.name)
         assert (refused.value.status_code, refused.value.error.code) == (403, "AuthorizationFailed")
+
+
+def test_a_pipeline_is_run_and_what_came_of_it_is_shown(factories, group, factory):
+    place, window = (group, factory.name), {"lastUpdatedAfter": "2000-01-01T00:00:00Z", "lastUpdatedBefore": "2100-01-01T00:00:00Z"}
+    wait = {"name": "w", "type": "Wait", "typeProperties": {"waitTimeInSeconds": "@pipeline().parameters.seconds"}}
+    parameters = {"seconds": {"type": "int", "defaultValue": 0}}
+    factories.pipelines.create_or_update(*place, "p", {"properties": {"activities": [wait], "parameters": parameters}})
+    run_id = factories.pipelines.create_run(*place, "p").run_id
+    for _ in range(100):
+        run = factories.pipeline_runs.get(*place, run_id)
+        if run.status not in ("Queued", "InProgress"):
+            break
+        time.sleep(0.1)
+    assert (run.pipeline_name, run.status, run.message, run.parameters) == ("p", "Succeeded", "", {"seconds": "0"})
+    found = factories.pipeline_runs.query_by_factory(*place, window).value
+    assert [(one.run_id, one.status) for one in found] == [(run_id, "Succeeded")]
+    (activity,) = factories.activity_runs.query_by_pipeline_run(*place, run_id, window).value
+    assert (activity.activity_name, activity.activity_type, activity.status) == ("w", "Wait", "Succeeded")
+
+    waiting = factories.pipelines.create_run(*place, "p", parameters={"seconds": 3600}).run_id
+    factories.pipeline_runs.cancel(*place, waiting)
+    assert factories.pipeline_runs.get(*place, waiting).status in ("Canceling", "Cancelled")
+    factories.pipelines.delete(*place, "p")
+
+
+def test_a_node_is_read_limited_and_removed(factories, node):
+    nodes, place = factories.integration_runtime_nodes, (*node, "py-node")
+    found = nodes.get(*place)
+    assert (found.node_name, found.status, found.is_active_dispatcher) == ("py-node", "Online", True)
+    assert nodes.update(*place, {"concurrentJobsLimit": 2}).concurrent_jobs_limit == 2
+    assert nodes.get_ip_address(*place).ip_address == "127.0.0.1"
+    assert [one.node_name for one in factories.integration_runtimes.get_monitoring_data(*node).nodes] == ["py-node"]
+    nodes.delete(*place)
+    with pytest.raises(ResourceNotFoundError):
+        nodes.get(*place)
+
+
+def test_identities_that_sign_in_are_made_listed_and_deleted(factories, group, factory):
+    place, identity = (group, factory.name), f"{IDENTITY}/operator"
+    both = {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {identity: {}}}
+    factories.factories.create_or_update(*place, {"location": "westeurope", "identity": both})
+    credentials = factories.credential_operations
+    managed = models.ManagedIdentityCredential(type="ManagedIdentity", resource_id=identity)
+    made = credentials.create_or_update(*place, "c", models.CredentialResource(properties=managed))
+    assert (made.name, made.properties.resource_id) == ("c", identity)
+    assert credentials.get(*place, "c").etag == made.etag
+    assert [one.name for one in credentials.list_by_factory(*place)] == ["c"]
+    credentials.delete(*place, "c")
+    assert list(credentials.list_by_factory(*place)) == []
