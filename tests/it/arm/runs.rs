@@ -203,7 +203,7 @@ async fn a_pipeline_calls_what_it_names_and_shows_what_came_back() {
     let at = "2023-11-14T22:13:20Z";
     assert_eq!(START, 1_700_000_000);
     let expected = json!({
-        "runId": id, "runGroupId": id, "isLatest": true, "pipelineName": "p", "parameters": {"place": "shop", "list": [1, 2]},
+        "runId": id, "runGroupId": id, "isLatest": true, "pipelineName": "p", "parameters": {"place": "shop", "list": "[1,2]"},
         "invokedBy": {"name": "Manual", "id": run["invokedBy"]["id"], "invokedByType": "Manual"},
         "runStart": at, "runEnd": at, "durationInMs": 0, "lastUpdated": at, "status": "Succeeded", "message": ""
     });

@@ -311,4 +311,13 @@ describe("runs of a pipeline", () => {
     const run = await past(["Queued", "InProgress", "Canceling"], runId);
     assert.equal(run.status, "Cancelled");
   });
+
+  test("the parameters of one are shown as texts, as their type is", async () => {
+    const { runId } = await client.pipelines.createRun(...place, "p");
+    const [{ parameters: read }, { value: runs }] = [
+      await past(["Queued", "InProgress"], runId),
+      await client.pipelineRuns.queryByFactory(...place, WINDOW),
+    ];
+    for (const shown of [read, runs.find((one) => one.runId === runId).parameters]) assert.deepEqual(shown, { seconds: "0" });
+  });
 });

@@ -88,7 +88,7 @@ pub(super) struct RunBody<'r> {
     run_group_id: Uuid,
     is_latest: bool,
     pipeline_name: &'r str,
-    parameters: &'r Map<String, Value>,
+    parameters: Map<String, Value>,
     invoked_by: InvokedBy,
     run_start: String,
     run_end: Option<String>,
@@ -114,7 +114,7 @@ impl<'r> RunBody<'r> {
             run_group_id: run.id,
             is_latest: true,
             pipeline_name: &run.pipeline,
-            parameters: &run.parameters,
+            parameters: run.parameters.iter().map(|(name, value)| (name.clone(), as_text(value))).collect(),
             invoked_by: InvokedBy { name: "Manual", id: run.invoked_by.id, invoked_by_type: "Manual" },
             run_start: run.started.to_string(),
             run_end: run.ended.map(|ended| ended.to_string()),
@@ -124,6 +124,12 @@ impl<'r> RunBody<'r> {
             message: &run.message,
         }
     }
+}
+
+/// The value of a parameter as a run shows it: each is a text, what is none is its JSON (examples of the REST specification,
+/// PipelineRuns_Get).
+fn as_text(value: &Value) -> Value {
+    if value.is_string() { value.clone() } else { value.to_string().into() }
 }
 
 /// A run of an activity.
