@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::error::ConfigError;
+use super::objects::ObjectsAlone;
 use super::suggestion::did_you_mean;
 
 /// How errors name a JSON object.
@@ -22,12 +23,12 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ConfigError> {
-    // A list would be read as the members of an object, in their order.
+    // Whatever `T` is: what is a list within is another matter.
     if text.trim_ascii_start().starts_with(b"[") {
         return Err(error_at(".", format!("invalid type: list, expected {OBJECT}")));
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut reader)
+    let value = serde_path_to_error::deserialize(ObjectsAlone(&mut reader))
         .map_err(|error| error_at(&error.path().to_string(), in_words(&error.inner().to_string())))?;
     reader.end().map_err(|error| error_at(".", error.to_string()))?;
     Ok(value)
@@ -169,6 +170,17 @@ mod tests {
             ("7", "invalid type: integer, expected an object at line 1 column 1"),
             (r#"{"vaults":{}}"#, "vaults: invalid type: object, expected a list at line 1 column 10"),
             (r#"{"vaults":[7]}"#, "vaults[0]: invalid type: integer, expected an object at line 1 column 12"),
+            (r#"{"limits":[1]}"#, "limits: invalid type: list, expected an object at line 1 column 10"),
+            (r#"{"backupKey":["k"]}"#, "backupKey: invalid type: list, expected an object at line 1 column 13"),
+            (r#"{"factories":[["abc"]]}"#, "factories[0]: invalid type: list, expected an object at line 1 column 14"),
+            (
+                r#"{"vaults":[{"name":"acme","accessPolicies":[["default"]]}]}"#,
+                "vaults[0].accessPolicies[0]: invalid type: list, expected an object at line 1 column 44",
+            ),
+            (
+                r#"{"vaults":[{"name":"acme","secrets":[["s","v"]]}]}"#,
+                "vaults[0].secrets[0]: invalid type: list, expected an object at line 1 column 37",
+            ),
             (
                 r#"{"limits":{"streams":"x"}}"#,
                 "limits.streams: invalid type: string, expected a whole number at line 1 column 24",

@@ -14,6 +14,7 @@ mod identity;
 mod json;
 mod network;
 mod object_names;
+mod objects;
 pub(crate) mod schema;
 mod secrets;
 mod source;

@@ -183,6 +183,10 @@ async fn what_may_change_of_a_vault_does_and_the_rest_is_a_conflict() {
         (r#"{"name":"other"}"#, "400 BadRequest name: must be 'acme', as in the path"),
         (r#"{"tags":{}}"#, "400 BadRequest tags: unknown field"),
         (
+            r#"{"accessPolicies":[["owner"]]}"#,
+            "400 BadRequest accessPolicies[0]: invalid type: list, expected an object",
+        ),
+        (
             r#"{"networkAcls":{"ipRules":["10.0.0.0/33"]},"accessPolicies":[]}"#,
             "400 BadRequest networkAcls.ipRules[0]: must be an address or a range of addresses, such as ",
         ),
