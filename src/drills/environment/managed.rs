@@ -1,7 +1,7 @@
 //! A data factory of the server for one drill, and what a node of it is started with.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Environment;
 use super::left_behind::LeftBehind;
@@ -42,7 +42,7 @@ impl Environment {
         controls.administer(&id)?;
         let token = controls.management_token()?;
         let factory = Arc::new(ManagedFactory { agent: self.agent.clone(), port: self.port(), id, token });
-        *self.factory.lock().unwrap_or_else(PoisonError::into_inner) = Some(factory.clone());
+        *self.planned() = Some(factory.clone());
         let identity = controls.factory().resource_id.clone();
         Ok(PlannedFactory { factory, group: place.group, location: place.location, identity })
     }
@@ -58,16 +58,22 @@ impl Environment {
         self.vault.authority().rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(HTTPS)
     }
 
-    /// Deletes the factory of the drill that has ended; one that cannot be deleted is tried again at the end.
+    /// Deletes the factory of the drill that has ended; one that cannot be deleted is tried again at the end. A private server's
+    /// is removed with its data.
     pub(super) fn delete_factory(&self, left: &mut LeftBehind) {
-        let Some(factory) = self.factory.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(factory) = self.planned().take() else { return };
         let deleted = factory.delete();
-        if deleted.is_err() {
-            *self.factory.lock().unwrap_or_else(PoisonError::into_inner) = Some(factory.clone());
+        if self.server.is_none() {
+            let (id, is_left) = (&factory.id, deleted.is_err());
+            left.unless(deleted, || format!("the data factory {id}: az resource delete --ids {id}"));
+            *self.planned() = is_left.then_some(factory);
         }
-        let id = &factory.id;
-        left.unless(deleted, || format!("the data factory {id}: az resource delete --ids {id}"));
         // Tried again when everything is put back.
         let _ = self.controls.as_ref().map(super::Controls::withdraw_administration);
+    }
+
+    /// The factory that is to be deleted.
+    pub(super) fn planned(&self) -> MutexGuard<'_, Option<Arc<ManagedFactory>>> {
+        self.factory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

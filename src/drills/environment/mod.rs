@@ -304,6 +304,7 @@ impl Environment {
     pub(super) fn restore(&self) -> Remains {
         let mut remains = self.delete_created();
         self.created().clear();
+        *self.planned() = None;
         let controls = self.controls.iter().filter(|_| self.server.is_none());
         remains.left_behind.extend(controls.flat_map(Controls::restore));
         remains

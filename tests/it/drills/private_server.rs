@@ -24,6 +24,16 @@ fn everything_passes_and_nothing_is_left_out() {
 }
 
 #[test]
+fn nothing_is_left_of_a_private_server_that_stopped_in_the_middle() {
+    let kill_all = "for child in $(cat /proc/$PPID/task/*/children); do test $child = $$ || kill -9 $child; done";
+    let hook =
+        format!("test \"$KEYHAVEN_DRILL_STEP $KEYHAVEN_DRILL_MOMENT\" != \"public-access-off after\" || {kill_all}");
+    let output = keyhaven(&["drill", "network", "--report", "json", "--exec", &hook]).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["notes"]), (Some(1), &serde_json::json!([])), "{report:#}");
+}
+
+#[test]
 fn a_person_reads_every_step_and_the_numbers() {
     let output = keyhaven(&["drill", "credentials"]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
