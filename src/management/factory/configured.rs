@@ -130,8 +130,7 @@ impl Management {
             let missing = taken.map(|other| FactoryDifference::IdentityTaken(other.name.clone()));
             return Ok(vec![missing.unwrap_or(FactoryDifference::Missing)]);
         };
-        let existing = self.described_factory(&id).await?;
-        Ok(wanted.differences(&existing.id, &existing.factory, &existing.connections))
+        Ok(wanted.differences(&id, &self.factory(&id).await?, &self.connections(&id).await?))
     }
 
     /// Makes the factory that is `wanted` with its resource group, or makes what a configuration says of it so, in one commit. What
