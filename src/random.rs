@@ -3,11 +3,13 @@
 //! [`SeededRandom`] serves ids alone (versions, request ids): key material, nonces and secrets of the server always
 //! come from the system, whatever the seed.
 
+use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// A source of random bytes.
 pub trait Random: Send + Sync {
@@ -27,6 +29,16 @@ pub(crate) fn secret<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     OsRandom.fill(&mut bytes);
     bytes
+}
+
+/// `BYTES` bytes of the system's generator in hexadecimal.
+pub(crate) fn secret_hex<const BYTES: usize>() -> Zeroizing<String> {
+    let bytes = Zeroizing::new(secret::<BYTES>());
+    let mut text = Zeroizing::new(String::with_capacity(2 * BYTES));
+    for byte in bytes.iter() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The system's generator.

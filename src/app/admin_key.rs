@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::data_error::DataError;
 use super::key_files::read_or_create_key;
-use super::random_hex::random_hex;
+use crate::random;
 use crate::store::from_hex;
 
 /// The key's file in a data directory; 64 hexadecimal digits.
@@ -63,7 +63,7 @@ impl AdminKey {
 
     /// Generates a random key.
     pub(super) fn generate() -> Self {
-        Self(random_hex::<32>())
+        Self(random::secret_hex::<32>())
     }
 
     /// Reads the key of `dir`, or creates it.

@@ -6,8 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::data_error::DataError;
-use super::random_hex::random_hex;
-use crate::files;
+use crate::{files, random};
 
 /// The value's file in a data directory.
 const FILE: &str = "identity.header";
@@ -16,11 +15,11 @@ const BYTES: usize = 16;
 
 /// Reads the value of the data directory `dir`, or generates it there; without a directory, generates one for this start.
 pub(super) fn read_or_create(dir: Option<&Path>) -> Result<Zeroizing<String>, DataError> {
-    let Some(path) = dir.map(|dir| dir.join(FILE)) else { return Ok(random_hex::<BYTES>()) };
+    let Some(path) = dir.map(|dir| dir.join(FILE)) else { return Ok(random::secret_hex::<BYTES>()) };
     if let Some(kept) = read(&path) {
         return Ok(kept);
     }
-    let made = random_hex::<BYTES>();
+    let made = random::secret_hex::<BYTES>();
     match files::write_unsynced(&path, made.as_bytes()) {
         // The server starts and serves reads; the value is good for this start.
         Err(error) if !files::is_full(&error) => Err(DataError::File(path, error)),

@@ -6,7 +6,6 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::data_error::DataError;
-use super::random_hex::random_hex;
 use crate::crypto::backup_key::BackupKey;
 use crate::store::parse_key;
 use crate::{files, random};
@@ -16,7 +15,7 @@ use crate::{files, random};
 pub(super) fn read_or_create_key(path: &Path) -> Result<Zeroizing<String>, DataError> {
     let error = |error| DataError::File(path.to_owned(), error);
     if !path.exists() {
-        let text = Zeroizing::new(format!("{}\n", *random_hex::<32>()));
+        let text = Zeroizing::new(format!("{}\n", *random::secret_hex::<32>()));
         files::write(path, text.as_bytes(), files::PRIVATE).map_err(error)?;
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(error)?);

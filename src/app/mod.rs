@@ -27,7 +27,6 @@ mod listeners;
 mod object_counts;
 mod options;
 mod outside;
-mod random_hex;
 mod ready;
 mod ready_files;
 mod reconcile;

@@ -10,8 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::app::data_error::DataError;
-use crate::app::random_hex::random_hex;
-use crate::files;
+use crate::{files, random};
 
 /// The prefix of client secrets; it makes a leaked one recognisable.
 const SECRET_PREFIX: &str = "keyhaven-";
@@ -39,7 +38,7 @@ pub(super) fn token_path(dir: &Path, client_id: Uuid) -> PathBuf {
 
 /// Generates a client secret.
 pub(super) fn new_secret() -> Zeroizing<String> {
-    Zeroizing::new(format!("{SECRET_PREFIX}{}", *random_hex::<SECRET_BYTES>()))
+    Zeroizing::new(format!("{SECRET_PREFIX}{}", *random::secret_hex::<SECRET_BYTES>()))
 }
 
 /// Reads the secret of an earlier start. A malformed file counts as missing: an empty secret must never be accepted.

@@ -20,8 +20,7 @@ pub(crate) struct DrillIdentity {
 impl DrillIdentity {
     /// An identity called `name` with a random secret, not created yet. A factory's is a trusted service, as Azure Data Factory is.
     pub(super) fn new(name: String, is_trusted: bool) -> Self {
-        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(random::secret());
-        let secret = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let secret = random::secret_hex::<32>();
         let (client_id, object_id, resource_id) = Default::default();
         Self { name, client_id, object_id, resource_id, secret, is_trusted }
     }

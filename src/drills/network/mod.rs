@@ -120,13 +120,7 @@ impl State {
             node: None,
             host: String::new(),
             endpoint: None,
-            credentials: [credential(), credential()],
+            credentials: [random::secret_hex::<16>(), random::secret_hex::<16>()],
         }
     }
-}
-
-/// A random credential.
-fn credential() -> Zeroizing<String> {
-    let bytes: Zeroizing<[u8; 16]> = Zeroizing::new(random::secret());
-    Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
