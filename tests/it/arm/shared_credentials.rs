@@ -166,6 +166,32 @@ async fn nodes_that_differ_are_named_each_other_with_a_token_for_the_one_that_as
 }
 
 #[tokio::test]
+async fn a_removal_gives_the_other_nodes_another_key_of_tokens_at_once() {
+    let world = World::new().await;
+    let client = client_of(&world).await;
+    let [key, _] = auth_keys(&client).await;
+    let (one, two) = (Node::registered(&world, &key, "n1").await, Node::registered(&world, &key, "n2").await);
+    let started = |name: &str, digest: &str| {
+        let node = json!({"name": name, "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060",
+                          "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": name});
+        json!({"started": node, "credentials": digest})
+    };
+    two.poll(started("n2", "aa")).await;
+    let former = one.poll(started("n1", "bb")).await.json()["tokenKey"].clone();
+    let named = two.poll(json!({"credentials": "aa"})).await.json();
+    assert_eq!(named["peers"][0]["node"], id(&one), "it has a token for the other");
+    let removing = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        ask(&client, &format!("DELETE {RUNTIME}/nodes/n2"), Value::Null).await
+    };
+    let (woken, removed) =
+        tokio::join!(tokio::time::timeout(Duration::from_secs(10), one.poll(json!({"credentials": "bb"}))), removing);
+    assert_eq!(removed.status, 200);
+    let key = woken.expect("a node that waits is answered").json()["tokenKey"].clone();
+    assert!(key.is_string() && former.is_string() && key != former, "{key}");
+}
+
+#[tokio::test]
 async fn another_node_takes_a_credential_when_the_dispatcher_is_lost() {
     let world = World::new().await;
     let client = client_of(&world).await;

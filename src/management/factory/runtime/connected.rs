@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::holdings::Holdings;
+use super::node::Node;
 use super::refusal::RuntimeRefusal;
 use crate::clock::{Clock, Timestamp};
 use crate::node_protocol::{CONNECTED_SECONDS, Task, TaskKind, TaskResult};
@@ -154,6 +155,13 @@ impl ConnectedNodes {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Answers those of `nodes` that wait for work.
+    pub(super) fn wake(&self, nodes: &[Node]) {
+        nodes.iter().filter_map(|node| self.nodes.get(&node.id)).for_each(|node| node.wake.notify_one());
     }
 }
 

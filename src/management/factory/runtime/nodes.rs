@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::connection::damaged;
 use super::host::FactoryHost;
 use super::node::{MAX_JOBS, MAX_NODES, NewNode, Node, check};
 use super::record::Runtime;
@@ -175,22 +176,36 @@ impl Management {
         self.write(guard, limiting).await
     }
 
-    /// Removes a node; a connected one gets the task to stop. Answers whether there was one.
+    /// Removes a node; a connected one gets the task to stop, and the tokens that it was given for other nodes count no more there.
+    /// Answers whether there was one.
     ///
     /// # Errors
     /// When there is no such runtime.
     pub(crate) async fn remove_node(&self, guard: &Guard, id: &ChildId, name: &str) -> Result<bool, Refusal> {
         let removing = |view: View| async move {
             let (runtime, _) = self.self_hosted(&view, id).await?;
-            let Some(node) = runtime.nodes.iter().find(|node| node.is_called(name)).map(|node| node.id) else {
+            let (removed, others): (Vec<Node>, _) = runtime.nodes.into_iter().partition(|node| node.is_called(name));
+            let Some(node) = removed.first().map(|node| node.id) else {
                 return Ok(Change { batch: Batch::default(), answer: None });
             };
             let change = |runtime: &mut Runtime| runtime.nodes.retain(|one| one.id != node);
-            Ok(Change { batch: self.changing_runtime(&view, id, change).await?, answer: Some(node) })
+            let batch = self.changing_runtime(&view, id, change).await?;
+            Ok(Change { batch: self.revoking_tokens(&view, id, batch).await?, answer: Some((node, others)) })
         };
         let removed = self.write(guard, removing).await?;
-        removed.iter().for_each(|node| self.connected.forget(*node));
+        if let Some((node, others)) = &removed {
+            self.connected.forget(*node);
+            // They get the new key now.
+            self.connected.state().wake(others);
+        }
         Ok(removed.is_some())
+    }
+
+    /// `batch`, with which the tokens that nodes of the runtime were given for each other count no more.
+    async fn revoking_tokens(&self, view: &View, id: &ChildId, batch: Batch) -> Result<Batch, Refusal> {
+        let (mut secrets, last) = self.runtime_secrets(view, id).await?;
+        secrets.revoke_tokens().map_err(|error| damaged(id, &error))?;
+        Ok(batch.expect(id.runtime_secrets_key(), last).put(id.runtime_secrets_key(), encode(&secrets)?))
     }
 
     /// The runtime that `auth_key` is a key of. Which one it names, and whether that is there, shows in no time and in no text.

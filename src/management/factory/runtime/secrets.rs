@@ -16,6 +16,8 @@ use crate::node_protocol::ServiceToken;
 pub(crate) const SECRETS: usize = 3;
 /// The length of a secret, in bytes.
 pub(crate) const SECRET_BYTES: usize = 32;
+/// What the next token key is derived by; no node has it for an id, so no node has the key.
+const NEXT: &[u8] = b"the token key after the removal of a node";
 
 /// The secrets of a runtime; deliberately no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -83,10 +85,20 @@ impl RuntimeSecrets {
         }
     }
 
+    /// Replaces what the keys of tokens are derived of: tokens that were given before count no more where a node has its new key.
+    pub(super) fn revoke_tokens(&mut self) -> Result<(), CryptoError> {
+        self.token_key = self.derived(NEXT)?;
+        Ok(())
+    }
+
     /// The key by which `node` checks tokens that are for it, base64: each has one of its own, so that none can make another's.
     pub(super) fn token_key(&self, node: Uuid) -> Result<Zeroizing<String>, CryptoError> {
+        self.derived(node.as_bytes())
+    }
+
+    fn derived(&self, label: &[u8]) -> Result<Zeroizing<String>, CryptoError> {
         let bytes = Zeroizing::new(STANDARD.decode(self.token_key.as_bytes()).unwrap_or_default());
-        let code = AesKey::from_bytes(&bytes)?.authenticate(HmacAlgorithm::Hs256, node.as_bytes());
+        let code = AesKey::from_bytes(&bytes)?.authenticate(HmacAlgorithm::Hs256, label);
         Ok(Zeroizing::new(STANDARD.encode(Zeroizing::new(code).as_slice())))
     }
 
@@ -128,6 +140,22 @@ mod tests {
             ServiceToken { node: one, expires: 7, reader: None, only_new: false }
         );
         assert!(signed_token::verify(&key(other), &token).is_none());
+    }
+
+    #[test]
+    fn revoked_tokens_count_at_no_node_and_no_former_key_makes_others() {
+        let mut secrets = RuntimeSecrets::of(&[1, 2, 3].map(|byte| Zeroizing::new([byte; SECRET_BYTES])));
+        let nodes = [1, 2].map(Uuid::from_u128);
+        let keys = |secrets: &RuntimeSecrets| nodes.map(|node| secrets.token_key(node).unwrap());
+        let former = keys(&secrets);
+        let claims = ServiceToken { node: nodes[0], expires: 7, reader: None, only_new: false };
+        let token = secrets.token(&claims).unwrap();
+        secrets.revoke_tokens().unwrap();
+        let now = keys(&secrets);
+        let [key, _] = now.each_ref().map(|key| AesKey::from_bytes(&STANDARD.decode(key.as_bytes()).unwrap()).unwrap());
+        assert!(signed_token::verify(&key, &token).is_none());
+        assert!(signed_token::verify(&key, &secrets.token(&claims).unwrap()).is_some());
+        assert!(former.iter().all(|key| !now.contains(key) && *key != secrets.token_key));
     }
 
     #[test]

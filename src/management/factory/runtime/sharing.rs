@@ -31,7 +31,7 @@ impl ConnectedNodes {
         if !state.holdings.note(node, digest) {
             return;
         }
-        others.iter().filter_map(|other| state.nodes.get(&other.id)).for_each(|other| other.wake.notify_one());
+        state.wake(others);
         state.moved.notify_waiters();
     }
 
