@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::bounded::bounded;
 use super::holdings::Holdings;
 use super::node::Node;
 use super::refusal::RuntimeRefusal;
@@ -85,7 +86,7 @@ impl ConnectedNodes {
     /// Takes what became of a task of `node`. Answers whether it was waited for.
     pub(crate) fn answered(&self, node: Uuid, result: TaskResult) -> bool {
         let waiting = self.state().nodes.get_mut(&node).and_then(|node| node.answers.remove(&result.task));
-        waiting.is_some_and(|waiting| waiting.send(result).is_ok())
+        waiting.is_some_and(|waiting| waiting.send(bounded(result)).is_ok())
     }
 
     /// When `node` was seen last, and where, if it was since this process started.

@@ -1,6 +1,7 @@
 //! Integration runtimes. Their definitions are children of the factory like others; here is what a self-hosted one has besides: its
 //! settings and its secrets, which come into being with it and go with it, each in a record of its own.
 
+mod bounded;
 pub(super) mod connected;
 mod connection;
 pub(super) mod definition;
