@@ -100,8 +100,8 @@ fn check_vault(properties: &Definition) -> Result<(), Refusal> {
 }
 
 /// The resource id of the identity that a credential of the kind `ManagedIdentity` is.
-pub(super) fn managed_identity(kind: ChildKind, properties: &Definition) -> Option<String> {
-    let is_one = kind == ChildKind::Credential && properties.get("type").is_some_and(|kind| kind == "ManagedIdentity");
-    let own = properties.get("typeProperties").filter(|_| is_one)?;
-    Some(own["resourceId"].as_str().unwrap_or_default().to_owned())
+pub(super) fn managed_identity(credential: &Definition) -> Option<&str> {
+    let is_one = credential.get("type").is_some_and(|kind| kind == "ManagedIdentity");
+    let own = credential.get("typeProperties").filter(|_| is_one)?;
+    Some(own["resourceId"].as_str().unwrap_or_default())
 }

@@ -139,12 +139,13 @@ impl Management {
 
     /// Refuses a credential of an identity that its factory does not have (ours: the service has no public text).
     async fn check_credential(&self, view: &View, id: &ChildId, properties: &Definition) -> Result<(), Refusal> {
-        let Some(identity) = managed_identity(id.kind(), properties) else { return Ok(()) };
+        let identity = managed_identity(properties).filter(|_| id.kind() == ChildKind::Credential);
+        let Some(identity) = identity else { return Ok(()) };
         let factory = self.recorded_factory(view, id.factory()).await?.0;
         let assigned = factory.and_then(|factory| factory.identity).unwrap_or_default();
-        match assigned.user.iter().any(|own| own.eq_ignore_ascii_case(&identity)) {
+        match assigned.has_user(identity) {
             true => Ok(()),
-            false => Err(Refusal::CredentialIdentity(identity)),
+            false => Err(Refusal::CredentialIdentity(identity.to_owned())),
         }
     }
 

@@ -21,6 +21,13 @@ pub(crate) struct AssignedIdentities {
     pub user: Vec<String>,
 }
 
+impl AssignedIdentities {
+    /// Whether the user-assigned identity with this resource id is one of them.
+    pub(super) fn has_user(&self, id: &str) -> bool {
+        self.user.iter().any(|own| own.eq_ignore_ascii_case(id))
+    }
+}
+
 /// The identities that a factory is to have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdentityDefinition {

@@ -9,6 +9,7 @@ use super::execute::{Execution, INVALID_TEMPLATE};
 use super::outside::Holder;
 use super::web::{Given, Place, unreadable};
 use crate::activity::{CALL_FAILED, INVALID_PROPERTY, references_in};
+use crate::management::factory::child::managed_identity;
 use crate::management::factory::id::ChildId;
 use crate::management::factory::kind::ChildKind;
 use crate::management::factory::resolved::ResolvedChild;
@@ -191,14 +192,11 @@ impl Execution {
     /// The resource id of the user-assigned identity of the factory that the credential `name` is, as which `what` is done.
     async fn user_assigned(&self, name: &str, what: &str) -> Result<String, ActivityError> {
         let credential = self.definition(ChildKind::Credential, name).await?;
-        let credential = credential.properties.reveal();
-        let id =
-            credential["typeProperties"]["resourceId"].as_str().filter(|_| credential["type"] == "ManagedIdentity");
-        let id = id.ok_or_else(|| {
+        let id = credential.properties.reveal().as_object().and_then(managed_identity).ok_or_else(|| {
             wrong(format!("The credential '{name}' is no ManagedIdentity, as which alone {what} here."))
         })?;
         let found = self.management.factory(&self.factory).await.map_err(|refusal| unreadable(name, &refusal))?;
-        match found.identity.is_some_and(|all| all.user.iter().any(|own| own.eq_ignore_ascii_case(id))) {
+        match found.identity.is_some_and(|all| all.has_user(id)) {
             true => Ok(id.to_owned()),
             false => {
                 let factory = self.factory.name();

@@ -1,7 +1,6 @@
 //! Runtimes that are another factory's, which shares them: whose nodes serve, and whether they may. Both is decided anew at each use, so that a
 //! role that is taken away, or a link that is removed, counts at once.
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::definition::{Linked, linked};
@@ -10,7 +9,7 @@ use super::refusal::RuntimeRefusal;
 use crate::access::Identity;
 use crate::access::roles::{Action, Attempt, RoleDecision};
 use crate::management::factory::Management;
-use crate::management::factory::child::Definition;
+use crate::management::factory::child::managed_identity;
 use crate::management::factory::id::{ChildId, FactoryId};
 use crate::management::factory::kind::ChildKind;
 use crate::management::factory::opened::Opened;
@@ -20,8 +19,6 @@ use crate::store::Revision;
 
 /// What the identity of a factory must be allowed at a runtime that it links to ("Create a shared self-hosted integration runtime").
 const SHARES: &str = "Microsoft.DataFactory/factories/integrationruntimes/write";
-/// The type of credential that is an identity.
-const MANAGED_IDENTITY: &str = "ManagedIdentity";
 
 impl Management {
     /// The runtime whose nodes serve `id`: itself, or the one of another factory's that it is linked to.
@@ -92,9 +89,8 @@ impl Management {
         let id = ChildId::parse(factory.clone(), ChildKind::Credential, name);
         let Ok(id) = id else { return Ok(None) };
         let Some(child) = self.recorded_child(view, &id, opened).await?.0 else { return Ok(None) };
-        let assigned = found.identity.map(|all| all.user).unwrap_or_default();
-        let resource =
-            resource_of(&child.properties).filter(|id| assigned.iter().any(|one| one.eq_ignore_ascii_case(id)));
+        let assigned = found.identity.unwrap_or_default();
+        let resource = managed_identity(&child.properties).filter(|id| assigned.has_user(id));
         let Some(resource) = resource else { return Ok(None) };
         let known = self.directory.identities().await?;
         let found = known.iter().find(|one| !one.of_resource && one.resource_id.eq_ignore_ascii_case(resource));
@@ -114,12 +110,6 @@ impl Management {
             groups: record.map(|one| one.groups.clone()).unwrap_or_default(),
         })
     }
-}
-
-/// The resource id of the identity that a credential is.
-fn resource_of(credential: &Definition) -> Option<&str> {
-    let is_identity = credential.get("type").and_then(Value::as_str) == Some(MANAGED_IDENTITY);
-    credential.get("typeProperties").filter(|_| is_identity)?["resourceId"].as_str()
 }
 
 fn denied(link: &Linked) -> Refusal {
