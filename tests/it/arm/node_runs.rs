@@ -10,6 +10,7 @@ use keyhaven::{Config, Listen, Options, Storage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::nodes::public_key;
 use super::runs::{Echo, Plane, plane_world, reference, vault_service, web};
 use crate::world::{Answer, World};
 
@@ -361,7 +362,7 @@ impl<'w> FakeNode<'w> {
 
 fn description(name: &str) -> Value {
     json!({"name": name, "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060", "remoteAccess": true,
-           "thumbprint": "AB".repeat(32), "publicKey": name})
+           "thumbprint": "AB".repeat(32), "publicKey": public_key(name)})
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use keyhaven::clock::{Clock, SystemClock, VirtualClock};
 use keyhaven::{Config, Listen, Options, Storage};
 use serde_json::{Value, json};
@@ -20,7 +22,17 @@ async fn send(world: &World, host: &str, path: &str, bearer: Option<&str>, body:
 
 fn description(name: &str, remote_access: bool) -> Value {
     json!({"name": name, "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060", "remoteAccess": remote_access,
-           "thumbprint": "AB".repeat(32), "publicKey": name})
+           "thumbprint": "AB".repeat(32), "publicKey": public_key(name)})
+}
+
+/// A public key of RSA, whose modulus is made of `name`.
+pub(super) fn public_key(name: &str) -> String {
+    let algorithm = [0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
+    let lengths = [0x03, 0x82, 0x01, 0x0f, 0, 0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0];
+    let mut modulus: Vec<u8> = name.bytes().cycle().take(256).collect();
+    modulus[0] |= 0x80;
+    modulus[255] |= 1;
+    STANDARD.encode([&[0x30, 0x82, 0x01, 0x22], &algorithm[..], &lengths, &modulus, &[2, 3, 1, 0, 1]].concat())
 }
 
 pub(super) async fn register(world: &World, key: &str, name: &str, remote_access: bool) -> Answer {
@@ -96,7 +108,7 @@ async fn a_node_is_online_while_it_asks_for_work_and_offline_when_it_was_not_see
 
     let info = ask(&client, "POST F/acme/integrationRuntimes/own/getConnectionInfo", Value::Null).await.json();
     let expected = json!({
-        "version": "0.1.0", "publicKey": "Node_1", "serviceToken": info["serviceToken"], "identityCertThumbprint": "AB".repeat(32),
+        "version": "0.1.0", "publicKey": public_key("Node_1"), "serviceToken": info["serviceToken"], "identityCertThumbprint": "AB".repeat(32),
         "hostServiceUri": "https://127.0.0.1:8060/HostServiceRemote.svc/", "isIdentityCertExprired": false
     });
     assert_eq!(info, expected);
@@ -236,7 +248,7 @@ async fn a_runtime_has_at_most_four_nodes_which_all_let_others_in() {
     let full = register(&world, &key, "n5", true).await.error();
     assert_eq!(full, "409 Conflict The integration runtime has 4 nodes already, which is the most.");
     let mut other = description("N1", true);
-    other["publicKey"] = json!("another");
+    other["publicKey"] = json!(public_key("another"));
     let taken = send(&world, HOST, "/nodes/v1/register", None, &json!({"authKey": key, "node": other})).await.error();
     assert!(taken.starts_with("409 Conflict The integration runtime has a node 'N1' already: give another"), "{taken}");
     let names: Vec<Value> = status(&client).await["typeProperties"]["nodes"]

@@ -10,7 +10,7 @@ use keyhaven::testing::{NodeSetup, RunningNode, start_node};
 use serde_json::{Value, json};
 
 use super::Client;
-use super::nodes::{Node, register, status};
+use super::nodes::{Node, public_key, register, status};
 use super::runtimes::{ask, auth_keys, client_of};
 use crate::world::{Answer, World};
 
@@ -117,7 +117,7 @@ async fn nodes_that_differ_are_named_each_other_with_a_token_for_the_one_that_as
     let digest = |digest: &str| json!({"started": null, "credentials": digest});
     let started = |name: &str| {
         json!({"name": name, "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060",
-        "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": name})
+        "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": public_key(name)})
     };
     let first = one.poll(json!({"started": started("n1"), "credentials": "aa"})).await.json();
     assert_eq!((&first["peers"], &first["round"]), (&Value::Null, &json!(0)), "the other has not said what it has");
@@ -131,7 +131,7 @@ async fn nodes_that_differ_are_named_each_other_with_a_token_for_the_one_that_as
     let said = claims(&peer["token"]);
     assert_eq!(
         said,
-        json!({"node": id(&one), "expires": said["expires"], "reader": {"node": id(&two), "publicKey": "n2"}})
+        json!({"node": id(&one), "expires": said["expires"], "reader": {"node": id(&two), "publicKey": public_key("n2")}})
     );
     let back = one.poll(digest("aa")).await.json();
     assert_eq!(back["peers"][0]["node"], id(&two));
@@ -173,7 +173,7 @@ async fn a_removal_gives_the_other_nodes_another_key_of_tokens_at_once() {
     let (one, two) = (Node::registered(&world, &key, "n1").await, Node::registered(&world, &key, "n2").await);
     let started = |name: &str, digest: &str| {
         let node = json!({"name": name, "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060",
-                          "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": name});
+                          "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": public_key(name)});
         json!({"started": node, "credentials": digest})
     };
     two.poll(started("n2", "aa")).await;
@@ -237,7 +237,7 @@ async fn credentials_are_overwritten_from_the_dispatcher() {
     two.is_seen().await;
     let digest = |digest: &str| json!({"credentials": digest});
     one.poll(json!({"credentials": "aa", "started": {"name": "n1", "machine": "m1", "version": "0.1.0", "host": "127.0.0.1:8060",
-        "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": "n1"}})).await;
+        "remoteAccess": true, "thumbprint": "AB".repeat(32), "publicKey": public_key("n1")}})).await;
     assert!(!two.poll(digest("bb")).await.json()["peers"].is_null());
     assert!(!one.poll(digest("aa")).await.json()["peers"].is_null());
     let (synced, ()) = tokio::join!(ask(&client, &path, Value::Null), async {

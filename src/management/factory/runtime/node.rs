@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -13,6 +13,7 @@ use super::secrets::SECRET_BYTES;
 use crate::addresses::is_link_local;
 use crate::clock::Timestamp;
 use crate::crypto::credential;
+use crate::crypto::rsa::RsaPublic;
 use crate::node_protocol::NodeDescription;
 
 /// The most nodes of a runtime (Azure Data Factory, self-hosted integration runtime).
@@ -106,7 +107,7 @@ pub(super) fn check(description: &NodeDescription) -> Result<(), RuntimeRefusal>
         ("version", is_text(version)),
         ("host", is_text(host) && is_host(host, *remote_access)),
         ("thumbprint", is_thumbprint(thumbprint)),
-        ("publicKey", is_text(public_key)),
+        ("publicKey", is_text(public_key) && is_public_key(public_key)),
     ] {
         if !is_one {
             return Err(RuntimeRefusal::NodeDescription(member));
@@ -122,6 +123,11 @@ fn is_text(text: &str) -> bool {
 /// SHA-256 in hex.
 fn is_thumbprint(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A key that credentials can be encrypted for: with another one no node of the runtime would share them, and none could be brought.
+fn is_public_key(text: &str) -> bool {
+    STANDARD.decode(text).is_ok_and(|der| RsaPublic::from_der(&der).is_ok())
 }
 
 /// `HOST:PORT`. Who brings a credential connects there: a link-local address, such as the metadata service's, is no node's. The port is 0 until it
@@ -148,7 +154,8 @@ mod tests {
             host: "m:8060".to_owned(),
             remote_access: true,
             thumbprint: "AB".repeat(32),
-            public_key: "AA==".to_owned(),
+            public_key: STANDARD
+                .encode(RsaPublic::from_components(&[0xff; 256], &[1, 0, 1]).unwrap().to_der().unwrap()),
         }
     }
 
@@ -196,6 +203,10 @@ mod tests {
         for thumbprint in ["", "AB", "<script>", &"XY".repeat(32), &"AB".repeat(33)] {
             let given = NodeDescription { thumbprint: thumbprint.to_owned(), ..description("n") };
             assert_eq!(check(&given), Err(RuntimeRefusal::NodeDescription("thumbprint")), "{thumbprint}");
+        }
+        for public_key in ["", "AAAA", "k", &description("n").public_key[4..]] {
+            let given = NodeDescription { public_key: public_key.to_owned(), ..description("n") };
+            assert_eq!(check(&given), Err(RuntimeRefusal::NodeDescription("publicKey")), "{public_key}");
         }
     }
 }
