@@ -88,8 +88,9 @@ impl Jobs {
                         "The length of execution output is over the limit of the server's bodies (limits.body_bytes).";
                     result.activity = Some(Ended::Error(ActivityError::new(OUTPUT_TOO_LONG, why)));
                 }
+                // It cannot take it now.
+                Some(500..) | None => tokio::time::sleep(PAUSE).await,
                 Some(_) => return,
-                None => tokio::time::sleep(PAUSE).await,
             }
         }
     }
