@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::connected::ConnectedNodes;
-use super::node::MAX_JOBS;
+use super::connected::{ConnectedNodes, State};
+use super::node::{MAX_JOBS, Node};
 use super::refusal::RuntimeRefusal;
 use super::status::NodeStatus;
 use crate::clock::{Clock, Timestamp};
@@ -19,6 +19,9 @@ use crate::web_task::Ended;
 
 /// How often is looked whether a node is free, or is still there.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long who waits for a free node goes by the nodes that it knows. Which nodes serve is read from the store, and a linked runtime may
+/// ask a vault for it.
+const KNOWN: Duration = Duration::from_secs(1);
 
 /// One of the activities that a node may run at once; free again when this is dropped.
 pub(crate) struct JobSlot {
@@ -60,7 +63,8 @@ impl Management {
             if let Some(slot) = self.connected.slot(&nodes) {
                 return Ok(slot);
             }
-            sleep(LOOK).await;
+            // One that is free by then is taken if it still serves.
+            let _ = timeout(KNOWN, self.connected.wait_for_free(&nodes)).await;
         }
     }
 }
@@ -71,14 +75,17 @@ impl ConnectedNodes {
         self.state().nodes.get(&node).map_or(0, |connection| connection.jobs)
     }
 
+    /// Waits until one of `nodes` is below its limit.
+    async fn wait_for_free(&self, nodes: &[NodeStatus]) {
+        while self.state().free(nodes).is_none() {
+            sleep(LOOK).await;
+        }
+    }
+
     /// A place on the one of `nodes` that runs the fewest, if one is below its limit.
     fn slot(&self, nodes: &[NodeStatus]) -> Option<JobSlot> {
         let mut state = self.state();
-        let free = nodes.iter().filter_map(|one| {
-            let jobs = state.nodes.get(&one.node.id)?.jobs;
-            (jobs < one.node.concurrent_jobs_limit.unwrap_or(MAX_JOBS)).then_some((jobs, &one.node))
-        });
-        let (_, node) = free.min_by_key(|(jobs, _)| *jobs)?;
+        let node = state.free(nodes)?;
         state.nodes.get_mut(&node.id)?.jobs += 1;
         Some(JobSlot { nodes: self.clone(), node: node.id, name: node.description.name.clone() })
     }
@@ -111,6 +118,17 @@ impl ConnectedNodes {
             connection.waiting.push_back(Task { id, kind: TaskKind::Cancel });
             connection.wake.notify_one();
         }
+    }
+}
+
+impl State {
+    /// The one of `nodes` that runs the fewest, if one is below its limit.
+    fn free<'n>(&self, nodes: &'n [NodeStatus]) -> Option<&'n Node> {
+        let free = nodes.iter().filter_map(|one| {
+            let jobs = self.nodes.get(&one.node.id)?.jobs;
+            (jobs < one.node.concurrent_jobs_limit.unwrap_or(MAX_JOBS)).then_some((jobs, &one.node))
+        });
+        free.min_by_key(|(jobs, _)| *jobs).map(|(_, node)| node)
     }
 }
 
