@@ -52,6 +52,7 @@ mod reconcile;
 mod records;
 pub mod remote;
 mod resource_id;
+mod secret_json;
 mod snapshot;
 mod store;
 mod tasks;

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
+
+use crate::secret_json::SecretJson;
 
 /// A Web activity to be run; deliberately no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -94,11 +96,6 @@ pub(crate) struct Store {
     pub token: Option<Zeroizing<String>>,
 }
 
-/// JSON that may hold secrets: wiped when dropped, not shown by `Debug`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct SecretJson(pub Value);
-
 /// What an activity gave, or why it failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,28 +119,6 @@ impl ActivityError {
     /// The error `code` with `message`.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into() }
-    }
-}
-
-impl SecretJson {
-    /// The value, out of what would wipe it.
-    pub(crate) fn take(&mut self) -> Value {
-        self.0.take()
-    }
-}
-
-impl Drop for SecretJson {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(members) => members.values_mut().for_each(wipe),
-        _ => {}
     }
 }
 

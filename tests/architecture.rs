@@ -125,8 +125,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("compliance", &["access", "clock", "junit"]),
     ("audit", &["clock", "files", "operation", "resource_id", "trail", "vault"]),
     ("drills", &["clock", "factory", "files", "junit", "random", "remote"]),
-    ("factory", &["clock", "crypto", "files", "random", "remote"]),
-    ("activity", &["factory", "http", "remote", "web_task"]),
+    ("factory", &["clock", "crypto", "files", "random", "remote", "secret_json"]),
+    ("activity", &["factory", "http", "remote", "secret_json", "web_task"]),
     (
         "node",
         &[
@@ -167,6 +167,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "records",
             "remote",
             "resource_id",
+            "secret_json",
             "store",
             "vault",
             "web_task",
@@ -185,7 +186,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("junit", &[]),
     ("node_protocol", &["web_task"]),
-    ("web_task", &[]),
+    ("web_task", &["secret_json"]),
+    ("secret_json", &[]),
     ("addresses", &[]),
     ("operation", &[]),
     ("outgoing", &[]),

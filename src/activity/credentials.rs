@@ -7,7 +7,8 @@ use super::INVALID_PROPERTY;
 use super::runtime::Runtime;
 use crate::factory::{self, Reference, Rules, put_back, references};
 use crate::remote::{RequestError, VaultUrl};
-use crate::web_task::{ActivityError, Along, SecretJson, Store, WebTask};
+use crate::secret_json::SecretJson;
+use crate::web_task::{ActivityError, Along, Store, WebTask};
 
 /// The text of a credential: a `SecureString`, or a reference to a secret of a vault.
 pub(super) async fn secret(
@@ -40,13 +41,15 @@ pub(super) async fn payload(task: &WebTask, runtime: &dyn Runtime) -> Result<Zer
         return Err(wrong("A body with linkedServices or datasets must be an object."));
     }
     for member in ["datasets", "linkedServices"] {
-        let mut all = Vec::new();
+        let mut all = SecretJson(json!([]));
         for along in task.along.iter().filter(|along| along.member == member) {
             let mut properties = resolved(task, runtime, along).await?;
-            all.push(json!({"name": along.name, "properties": properties.take()}));
+            if let Value::Array(all) = &mut all.0 {
+                all.push(json!({"name": along.name, "properties": properties.take()}));
+            }
         }
-        if !all.is_empty() {
-            body.0[member] = all.into();
+        if all.0 != json!([]) {
+            body.0[member] = all.take();
         }
     }
     Ok(Zeroizing::new(serde_json::to_vec(&body.0).unwrap_or_default()))
@@ -70,9 +73,8 @@ async fn with_credential(runtime: &dyn Runtime, along: &Along) -> Result<SecretJ
     let Some(reference) = factory::reference(&properties) else { return Ok(SecretJson(properties)) };
     let unreadable = |why: &dyn std::fmt::Display| wrong(format!("'{}' cannot be read: {why}", along.name));
     let secrets = runtime.credential(reference).await.map_err(|why| unreadable(&why))?;
-    let mut whole = put_back(Rules::LinkedService, properties, &secrets)
-        .map_err(|_| unreadable(&"its credential does not fit its definition"))?;
-    Ok(SecretJson(whole.reveal_mut().take()))
+    put_back(Rules::LinkedService, properties, &secrets)
+        .map_err(|_| unreadable(&"its credential does not fit its definition"))
 }
 
 async fn secret_of_vault(

@@ -10,9 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Factory;
 use super::content::Keys;
-use super::credentials::{
-    EncryptedCredential, Kept, Place, Resolved, Rules, Secrets, Unusable, put_back, reference, take_out,
-};
+use super::credentials::{EncryptedCredential, Kept, Place, Rules, Secrets, Unusable, put_back, reference, take_out};
 use super::plaintext::Plaintext;
 use super::refusal::Refusal;
 use super::seal::Sealed;
@@ -21,6 +19,7 @@ use super::vault_reference::{KEY_VAULT, Reference, references};
 use crate::clock::Timestamp;
 use crate::random::{self, OsRandom};
 use crate::remote::VaultUrl;
+use crate::secret_json::SecretJson;
 
 /// The member that a reference to a credential is in.
 const REFERENCE: &str = "/typeProperties/encryptedCredential";
@@ -77,7 +76,7 @@ impl Factory {
             let sealed = service.sealed.keys().map(|place| place.pointer().to_owned());
             let vaults = service.references()?.into_iter().map(|(pointer, _)| pointer);
             let text = |pointer: String| {
-                let found = resolved.reveal().pointer(&pointer)?;
+                let found = resolved.0.pointer(&pointer)?;
                 let text = found.as_str().or_else(|| found["value"].as_str())?;
                 Some((pointer, Plaintext::new(Zeroizing::new(text.as_bytes().to_vec()))))
             };
@@ -86,7 +85,7 @@ impl Factory {
     }
 
     /// The definition with its credentials in it: what the runtime connects with. A secret of a vault is there as a `SecureString`.
-    fn resolved(&self, state: &State, name: &str, service: &LinkedService) -> Result<Resolved, Refusal> {
+    fn resolved(&self, state: &State, name: &str, service: &LinkedService) -> Result<SecretJson, Refusal> {
         if let (true, Some(credential)) = (service.sealed.is_empty(), reference(&service.properties)) {
             let credential = EncryptedCredential::parse(credential).map(|credential| credential.to_string());
             return Err(Refusal::CredentialElsewhere { linked_service: name.to_owned(), credential });
@@ -100,7 +99,7 @@ impl Factory {
         let mut resolved = put_back(Rules::LinkedService, service.properties.clone(), &secrets).map_err(unusable)?;
         for (pointer, reference) in service.references()? {
             let secret = self.secret(state, &reference)?;
-            if let Some(slot) = resolved.reveal_mut().pointer_mut(&pointer) {
+            if let Some(slot) = resolved.0.pointer_mut(&pointer) {
                 *slot = json!({"type": "SecureString", "value": secret.reveal_text().unwrap_or_default()});
             }
         }

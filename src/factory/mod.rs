@@ -40,7 +40,7 @@ use std::path::Path;
 #[cfg(any(test, fuzzing))]
 pub(crate) use credentials::fuzz_connection_string;
 pub(crate) use credentials::{
-    EncryptedCredential, Keeping, Kept, Place, Resolved, Rules, Secrets, Taken, Unusable, put_back, reference, take_out,
+    EncryptedCredential, Keeping, Kept, Place, Rules, Secrets, Taken, Unusable, put_back, reference, take_out,
 };
 pub(crate) use customer_key::{KeyAccess, Readiness};
 pub(crate) use encryption::Encryption;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use encrypted_credential::EncryptedCredential;
 pub(crate) use keeping::{Keeping, Kept};
-pub(crate) use putting_back::{Resolved, put_back, put_text};
+pub(crate) use putting_back::{put_back, put_text};
 pub(crate) use taking::{Taken, take_out};
 
 /// The text that a definition shows in the place of a secret.

@@ -3,54 +3,19 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use zeroize::Zeroize;
 
 use super::connection_string::{self, Part};
 use super::sites::{Site, VALUE, sites};
 use super::taking::REFERENCE;
 use super::{MASK, Rules, Secrets, Unusable};
-
-/// A definition with its secrets in it: wiped when dropped, not shown by `Debug`.
-pub(crate) struct Resolved(Value);
-
-impl Resolved {
-    /// A definition whose secrets are in it, or elsewhere.
-    pub(crate) const fn new(definition: Value) -> Self {
-        Self(definition)
-    }
-
-    /// The definition.
-    pub(crate) fn reveal(&self) -> &Value {
-        &self.0
-    }
-
-    /// Changes the definition.
-    pub(crate) fn reveal_mut(&mut self) -> &mut Value {
-        &mut self.0
-    }
-}
-
-impl Drop for Resolved {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(members) => members.values_mut().for_each(wipe),
-        _ => {}
-    }
-}
+use crate::secret_json::SecretJson;
 
 /// `properties` as they were before `secrets` were taken out, without the reference to them.
 ///
 /// # Errors
 /// [`Unusable::Masked`] where a secret is missing.
-pub(crate) fn put_back(rules: Rules, properties: Value, secrets: &Secrets) -> Result<Resolved, Unusable> {
-    let mut resolved = Resolved(properties);
+pub(crate) fn put_back(rules: Rules, properties: Value, secrets: &Secrets) -> Result<SecretJson, Unusable> {
+    let mut resolved = SecretJson(properties);
     let mut parts: BTreeMap<&str, Vec<Part>> = BTreeMap::new();
     for (place, secret) in secrets {
         match place.keyword() {

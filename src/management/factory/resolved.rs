@@ -7,15 +7,16 @@ use super::Management;
 use super::id::ChildId;
 use super::sealed_secret::open_secret;
 use super::secrets::rules;
-use crate::factory::{self, Resolved, Secrets, put_back, reference};
+use crate::factory::{self, Secrets, put_back, reference};
 use crate::management::refusal::Refusal;
+use crate::secret_json::SecretJson;
 
 /// Something in a factory as a run uses it.
 pub(super) struct ResolvedChild {
     /// Its name, as it was made.
     pub(super) name: String,
     /// Its definition. It may hold secrets.
-    pub(super) properties: Resolved,
+    pub(super) properties: SecretJson,
     /// Whether secrets of it are kept here.
     pub(super) has_secrets: bool,
     /// The reference to its credential, where that is on a node; it is in the definition still.
@@ -35,7 +36,7 @@ impl Management {
         let properties = Value::Object(child.properties);
         let (name, has_secrets) = (child.name, !child.secrets.is_empty());
         if let Some(reference) = reference(&properties).filter(|_| !has_secrets).map(str::to_owned) {
-            let properties = Resolved::new(properties);
+            let properties = SecretJson(properties);
             return Ok(Some(ResolvedChild { name, properties, has_secrets, reference: Some(reference) }));
         }
         let mut secrets = Secrets::new();

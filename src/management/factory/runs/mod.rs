@@ -98,7 +98,7 @@ impl Management {
         guard: &Guard,
     ) -> Result<Uuid, Refusal> {
         let found = self.resolved(pipeline).await?.ok_or_else(|| Refusal::NoPipeline(pipeline.name().to_owned()))?;
-        let parsed = Pipeline::parse(found.properties.reveal()).map_err(Refusal::NotRunnable)?;
+        let parsed = Pipeline::parse(&found.properties.0).map_err(Refusal::NotRunnable)?;
         let arguments = parsed.arguments(arguments).map_err(Refusal::NotRunnable)?;
         let now = self.runs.clock().now();
         let run = Run {

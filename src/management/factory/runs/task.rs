@@ -15,7 +15,8 @@ use crate::management::factory::kind::ChildKind;
 use crate::management::factory::resolved::ResolvedChild;
 use crate::pipeline::{Authentication, Failed, Values, WebCall, WebRequest};
 use crate::remote::VaultUrl;
-use crate::web_task::{ActivityError, Along, SecretJson, SignIn, Store, WebTask};
+use crate::secret_json::SecretJson;
+use crate::web_task::{ActivityError, Along, SignIn, Store, WebTask};
 
 /// The type of a linked service that is a vault.
 const KEY_VAULT: &str = "AzureKeyVault";
@@ -61,10 +62,9 @@ impl Execution {
             ("linkedServices", ChildKind::LinkedService, &call.linked_services),
         ] {
             for name in names {
-                let mut found = self.definition(kind, name).await?;
+                let found = self.definition(kind, name).await?;
                 self.check_usable(name, &found, place).await?;
-                let properties = SecretJson(found.properties.reveal_mut().take());
-                all.push(Along { member: member.to_owned(), name: name.clone(), properties });
+                all.push(Along { member: member.to_owned(), name: name.clone(), properties: found.properties });
             }
         }
         Ok(all)
@@ -87,7 +87,7 @@ impl Execution {
                 runtime.name()
             )));
         }
-        let via = found.properties.reveal()["connectVia"]["referenceName"].as_str();
+        let via = found.properties.0["connectVia"]["referenceName"].as_str();
         match via.filter(|via| found.reference.is_some() && !via.eq_ignore_ascii_case(runtime.name())) {
             Some(other) => Err(elsewhere(name, &format!("the integration runtime '{other}'"))),
             None => Ok(()),
@@ -150,7 +150,7 @@ impl Execution {
 
     async fn store(&self, name: &str, secret: &str, place: &Place) -> Result<Store, ActivityError> {
         let found = self.definition(ChildKind::LinkedService, name).await?;
-        let service = found.properties.reveal();
+        let service = &found.properties.0;
         let url = service["typeProperties"]["baseUrl"].as_str().filter(|_| service["type"] == KEY_VAULT);
         let url = url.and_then(|url| url.parse::<VaultUrl>().ok()).ok_or_else(|| {
             wrong(format!("'{name}' is no linked service of type AzureKeyVault with the URL of a vault."))
@@ -192,7 +192,7 @@ impl Execution {
     /// The resource id of the user-assigned identity of the factory that the credential `name` is, as which `what` is done.
     async fn user_assigned(&self, name: &str, what: &str) -> Result<String, ActivityError> {
         let credential = self.definition(ChildKind::Credential, name).await?;
-        let id = credential.properties.reveal().as_object().and_then(managed_identity).ok_or_else(|| {
+        let id = credential.properties.0.as_object().and_then(managed_identity).ok_or_else(|| {
             wrong(format!("The credential '{name}' is no ManagedIdentity, as which alone {what} here."))
         })?;
         let found = self.management.factory(&self.factory).await.map_err(|refusal| unreadable(name, &refusal))?;
